@@ -1,0 +1,282 @@
+//! The configuration: one struct a section of `config/countersign.toml`, with the defaults that the sample shows.
+//!
+//! Values come, each overriding the one before, from the defaults, the file, the environment
+//! (`COUNTERSIGN_…`, sections joined by `__`) and the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub mod units;
+use units::{duration, size};
+
+/// All of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where metrics, probes and webhooks are served; never the index.
+    pub admin_listen: SocketAddr,
+    /// The data folder: repository, spool, control socket, keys.
+    pub data: PathBuf,
+    /// How many files are expected; decides the number of bins when a repository is made.
+    pub expected_files: Option<u64>,
+    /// Number of bins when a repository is made: a power of two, 1 to 16,384.
+    pub bins: Option<u32>,
+    /// Never make a repository at start.
+    pub no_init: bool,
+    /// Whether files are targets of their own, or only pinned by their page.
+    pub targets: TargetsMode,
+    /// Whether HTML pages are signed too.
+    pub html: bool,
+    /// What happens to distributions and simple pages that are not ours to sign.
+    pub passthrough: Passthrough,
+    /// Whether an index that wants a login may be opened to everybody.
+    pub access: Access,
+    /// The one URL prefix that is taken from the mirror, with a slash at both ends.
+    pub tuf_prefix: String,
+    /// The mirror.
+    pub upstream: UpstreamConfig,
+    /// How changes are noticed.
+    pub watch: WatchConfig,
+    /// What is kept in memory and in the spool.
+    pub cache: CacheConfig,
+    /// Bounds on what the upstream sends.
+    pub limits: LimitsConfig,
+    /// How long each role is valid.
+    pub validity: ValidityConfig,
+    /// TLS towards clients.
+    pub tls: TlsConfig,
+}
+
+/// `targets`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetsMode {
+    /// Pages and files are targets.
+    All,
+    /// Pages alone are targets; they pin the files.
+    Index,
+}
+
+/// `passthrough`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Passthrough {
+    /// Unsigned distributions and pages are refused.
+    Closed,
+    /// They are passed through.
+    Open,
+}
+
+/// `access`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Only what the upstream shows to everybody is served.
+    Upstream,
+    /// What `upstream.credentials` can read is served to everybody.
+    Open,
+}
+
+/// `[upstream]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct UpstreamConfig {
+    /// The simple index, as pip's `--index-url` names it.
+    pub url: Option<String>,
+    /// Origins (`https://files.example`) that links and redirects may lead to, beside the upstream's own.
+    pub origins: Vec<String>,
+    /// PEM file of certificate authorities, added to the machine's own.
+    pub ca_file: Option<PathBuf>,
+    /// File with `user:password` in its first line, or a netrc file.
+    pub credentials: Option<PathBuf>,
+    /// Connections at once, at the most.
+    pub connections: usize,
+    /// Until a response's head must be there.
+    #[serde(with = "duration")]
+    pub response_timeout: Duration,
+    /// The longest silence inside a body.
+    #[serde(with = "duration")]
+    pub idle_timeout: Duration,
+    /// Until a page or a list must be there whole.
+    #[serde(with = "duration")]
+    pub page_timeout: Duration,
+}
+
+/// `[watch]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct WatchConfig {
+    /// Which projects are looked at.
+    pub mode: WatchMode,
+    /// Between two polls.
+    #[serde(with = "duration")]
+    pub interval: Duration,
+    /// Looks under way at once, at the most.
+    pub concurrency: usize,
+    /// How long a client's request waits for the publication of a project not seen before.
+    #[serde(with = "duration")]
+    pub on_demand_timeout: Duration,
+    /// Over how long three answers of "not there" must be spread until a withdrawal is believed.
+    #[serde(with = "duration")]
+    pub withdrawal_period: Duration,
+}
+
+/// `watch.mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WatchMode {
+    /// All projects up to 20,000 listed, else on demand.
+    Auto,
+    /// Every listed project.
+    All,
+    /// Projects that a client asked for.
+    OnDemand,
+}
+
+/// `[cache]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct CacheConfig {
+    /// Memory for pages and metadata, bytes.
+    #[serde(with = "size")]
+    pub memory: u64,
+    /// Disk for verified files, bytes.
+    #[serde(with = "size")]
+    pub files: u64,
+    /// Larger files are streamed, bytes.
+    #[serde(with = "size")]
+    pub file_limit: u64,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct LimitsConfig {
+    /// A project page, decompressed, bytes.
+    #[serde(with = "size")]
+    pub page: u64,
+    /// The project list, decompressed, bytes.
+    #[serde(with = "size")]
+    pub list: u64,
+    /// A distribution file, bytes.
+    #[serde(with = "size")]
+    pub file: u64,
+}
+
+/// `[validity]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct ValidityConfig {
+    /// root, when made by `init`.
+    #[serde(with = "duration")]
+    pub root: Duration,
+    /// targets, when made by `init`.
+    #[serde(with = "duration")]
+    pub targets: Duration,
+    /// bins, when made by `init`.
+    #[serde(with = "duration")]
+    pub bins: Duration,
+    /// Each bin.
+    #[serde(with = "duration")]
+    pub bin: Duration,
+    /// snapshot.
+    #[serde(with = "duration")]
+    pub snapshot: Duration,
+    /// timestamp.
+    #[serde(with = "duration")]
+    pub timestamp: Duration,
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct TlsConfig {
+    /// PEM certificate chain; with `key`, clients are served over TLS.
+    pub cert: Option<PathBuf>,
+    /// PEM private key.
+    pub key: Option<PathBuf>,
+}
+
+const MIB: u64 = 1024 * 1024;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            data: PathBuf::from("./countersign-data"),
+            expected_files: None,
+            bins: None,
+            no_init: false,
+            targets: TargetsMode::All,
+            html: true,
+            passthrough: Passthrough::Closed,
+            access: Access::Upstream,
+            tuf_prefix: "/tuf/".into(),
+            upstream: UpstreamConfig::default(),
+            watch: WatchConfig::default(),
+            cache: CacheConfig::default(),
+            limits: LimitsConfig::default(),
+            validity: ValidityConfig::default(),
+            tls: TlsConfig::default(),
+        }
+    }
+}
+
+impl Default for UpstreamConfig {
+    fn default() -> Self {
+        Self {
+            url: None,
+            origins: Vec::new(),
+            ca_file: None,
+            credentials: None,
+            connections: 32,
+            response_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(30),
+            page_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for WatchConfig {
+    fn default() -> Self {
+        Self {
+            mode: WatchMode::Auto,
+            interval: Duration::from_secs(60),
+            concurrency: 8,
+            on_demand_timeout: Duration::from_secs(30),
+            withdrawal_period: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self { memory: 64 * MIB, files: 2048 * MIB, file_limit: 256 * MIB }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { page: 64 * MIB, list: 256 * MIB, file: 10 * 1024 * MIB }
+    }
+}
+
+impl Default for ValidityConfig {
+    fn default() -> Self {
+        Self {
+            root: 365 * DAY,
+            targets: 365 * DAY,
+            bins: 365 * DAY,
+            bin: 7 * DAY,
+            snapshot: DAY,
+            timestamp: DAY,
+        }
+    }
+}

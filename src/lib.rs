@@ -1,0 +1,30 @@
+//! countersign: a sidecar that signs an unmodified Python package index with
+//! The Update Framework, as PEP 458 describes.
+//!
+//! The modules stand in layers; each may use those below it, never above:
+//!
+//! ```text
+//! cli                         parse, build the pieces, run
+//! proxy  ceremony             the faces: serve · hold offline keys
+//! watch  policy               what changed upstream; what may be signed
+//! repository                  published state, publisher, renewal, journal
+//! store  signer  upstream  spool  index
+//!                             object store · keys · the mirror · verified files · simple API
+//! tuf                         roles, canonical JSON, keys, bins: pure, no I/O, no clock
+//! config  telemetry           used by all
+//! ```
+
+pub mod ceremony;
+pub mod cli;
+pub mod config;
+pub mod index;
+pub mod policy;
+pub mod proxy;
+pub mod repository;
+pub mod signer;
+pub mod spool;
+pub mod store;
+pub mod telemetry;
+pub mod tuf;
+pub mod upstream;
+pub mod watch;
