@@ -6,3 +6,5 @@ pub mod name;
 
 pub use model::{CoreMetadata, File, ProjectPage, Source, Sources, Status, Yanked};
 pub use name::{NameError, ProjectName};
+mod pending;
+pub use pending::*;

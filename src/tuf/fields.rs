@@ -120,8 +120,6 @@ pub(super) use open_struct;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     open_struct! {
         /// A sample.
         pub struct Sample {
