@@ -3,6 +3,7 @@
 //! Reading ([`Repository`]) and writing ([`Publisher`]) are apart: who serves holds no key and no writable store.
 
 mod cache;
+mod census;
 mod commit;
 mod document;
 mod draft;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ValidityConfig;
@@ -22,7 +23,9 @@ use super::{Repository, RepositoryError};
 const WAITING: usize = 1024;
 /// Edits in one publication, at the most.
 const TOGETHER: usize = 512;
-/// Between two looks at what expires.
+/// Between two looks at what expires, until all bins were seen once.
+const FIRST_ROUND: Duration = Duration::from_millis(100);
+/// Between two looks at what expires, from then on.
 const RENEWAL: Duration = Duration::from_secs(60);
 
 /// Hands edits to the one task that publishes. Cheap to clone.
@@ -69,7 +72,7 @@ impl Publisher {
         let writer = Writer::start(store, memory, signers, contents, validity).await?;
         let repository = writer.repository().clone();
         let (sender, queue) = mpsc::channel(WAITING);
-        let renewal = Renewal::new(writer.base().succinct.count());
+        let renewal = Renewal::default();
         Ok((Self { queue: sender }, repository, PublishingTask { writer, renewal, queue }))
     }
 
@@ -89,7 +92,8 @@ impl PublishingTask {
     /// Publishes until `shutdown`, then what waits still, then ends.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut waiting = VecDeque::new();
-        let mut tick = tokio::time::interval(RENEWAL);
+        // The first round reads every bin, so that what expires and how much there is are known soon.
+        let mut tick = tokio::time::interval(FIRST_ROUND);
         loop {
             if waiting.is_empty() {
                 tokio::select! {
@@ -97,7 +101,12 @@ impl PublishingTask {
                         Some(job) => waiting.push_back(job),
                         None => return,
                     },
-                    _ = tick.tick() => self.renew().await,
+                    _ = tick.tick() => {
+                        self.renew().await;
+                        if self.writer.repository().targets().is_some() && tick.period() < RENEWAL {
+                            tick = tokio::time::interval_at(Instant::now() + RENEWAL, RENEWAL);
+                        }
+                    }
                     () = shutdown.cancelled() => self.queue.close(),
                 }
             }

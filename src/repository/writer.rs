@@ -13,6 +13,7 @@ use crate::signer::{self, Signer};
 use crate::store::{Created, Durable, Store, layout};
 use crate::tuf::{Expiry, KeyId, MetaFile, Role, SPEC_VERSION, Signed, Targets, TimestampType};
 
+use super::census::Census;
 use super::commit::{Commit, ProjectRecord, SnapshotRef};
 use super::draft::{Contents, Draft};
 use super::edit::{Edit, Receipt};
@@ -36,12 +37,14 @@ pub(super) struct Writer {
     contents: Contents,
     validity: ValidityConfig,
     base: Base,
+    census: Census,
     /// A publication failed: what the store holds must be read again.
     unsure: bool,
 }
 
 /// A bin that was written.
 struct WrittenBin {
+    index: u32,
     name: String,
     signed: Arc<Signed<Targets>>,
     bytes: Bytes,
@@ -72,7 +75,8 @@ impl Writer {
             }
         };
         let repository = Repository::over(shown, store.clone(), memory);
-        Ok(Self { store, repository, signers, contents, validity, base, unsure: false })
+        let census = Census::new(base.succinct.count());
+        Ok(Self { store, repository, signers, contents, validity, base, census, unsure: false })
     }
 
     pub(super) fn repository(&self) -> &Repository {
@@ -81,6 +85,16 @@ impl Writer {
 
     pub(super) fn base(&self) -> &Base {
         &self.base
+    }
+
+    pub(super) fn census(&self) -> &Census {
+        &self.census
+    }
+
+    /// Takes a bin that was read into the census.
+    pub(super) fn record(&mut self, index: u32, bin: &Targets) {
+        self.census.record(index, bin);
+        self.repository.set_facts(self.census.targets(), self.census.earliest());
     }
 
     pub(super) fn validity(&self) -> &ValidityConfig {
@@ -176,7 +190,8 @@ impl Writer {
         };
         self.write_commit(&commit).await?;
         self.base = base;
-        for WrittenBin { name, signed, bytes } in written {
+        for WrittenBin { index, name, signed, bytes } in written {
+            self.record(index, &signed.signed);
             self.repository.keep_bin(&name, signed, bytes).await;
         }
         for page in pages {
@@ -214,7 +229,7 @@ impl Writer {
         durable: Durable,
     ) -> Result<Vec<WrittenBin>, RepositoryError> {
         stream::iter(bins)
-            .map(|(index, bin)| self.write_bin(self.base.succinct.name(index), bin, durable))
+            .map(|(index, bin)| self.write_bin(index, bin, durable))
             .buffer_unordered(WRITES)
             .try_collect()
             .await
@@ -222,10 +237,11 @@ impl Writer {
 
     async fn write_bin(
         &self,
-        name: String,
+        index: u32,
         mut bin: Targets,
         durable: Durable,
     ) -> Result<WrittenBin, RepositoryError> {
+        let name = self.base.succinct.name(index);
         bin.expires = expiry(&name, self.validity.bin, now())?;
         loop {
             bin.version += 1;
@@ -237,7 +253,7 @@ impl Writer {
             let object = layout::metadata(bin.version, &name);
             // A name that is taken is an orphan's: passed over.
             if self.store.create(&object, bytes.clone(), durable).await? == Created::New {
-                return Ok(WrittenBin { name, signed: Arc::new(signed), bytes });
+                return Ok(WrittenBin { index, name, signed: Arc::new(signed), bytes });
             }
         }
     }
