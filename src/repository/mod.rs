@@ -26,4 +26,7 @@ pub use paths::{file_path, page_path};
 pub use published::{Base, Published};
 pub use publisher::{Publisher, PublisherConfig, PublishingTask};
 pub use reader::Repository;
+#[cfg(test)]
+mod tests;
+
 pub(crate) use writer::{expiry, nonce};

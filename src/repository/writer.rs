@@ -18,7 +18,7 @@ use super::commit::{Commit, ProjectRecord, SnapshotRef};
 use super::draft::{Contents, Draft};
 use super::edit::{Edit, Receipt};
 use super::published::{Base, Published};
-use super::reader::pack;
+use super::reader::{pack, unpack};
 use super::{Document, Repository, RepositoryError, load};
 
 /// Largest metadata files that clients take (python-tuf's limits), bytes.
@@ -206,21 +206,26 @@ impl Writer {
         pages: &[Document],
         durable: Durable,
     ) -> Result<(), RepositoryError> {
-        stream::iter(pages)
-            .map(|page| async move {
-                let name = layout::page(&page.digest, commit);
-                let packed = pack(&page.bytes).map_err(|e| RepositoryError::damaged(&name, e))?;
-                if self.store.create(&name, packed, durable).await? == Created::Taken {
-                    // An interrupted attempt wrote it; it must hold the same.
-                    let stored = load::object(&self.store, &name).await?;
-                    super::reader::unpack(&stored, &page.digest, page.bytes.len() as u64)
-                        .map_err(|reason| RepositoryError::damaged(&name, reason))?;
-                }
-                Ok(())
-            })
-            .buffer_unordered(WRITES)
-            .try_collect()
-            .await
+        let writes: Vec<_> =
+            pages.iter().map(|page| self.write_page(commit, page, durable)).collect();
+        stream::iter(writes).buffer_unordered(WRITES).try_collect().await
+    }
+
+    async fn write_page(
+        &self,
+        commit: u64,
+        page: &Document,
+        durable: Durable,
+    ) -> Result<(), RepositoryError> {
+        let name = layout::page(&page.digest, commit);
+        let packed = pack(&page.bytes).map_err(|e| RepositoryError::damaged(&name, e))?;
+        if self.store.create(&name, packed, durable).await? == Created::Taken {
+            // An interrupted attempt wrote it; it must hold the same.
+            let stored = load::object(&self.store, &name).await?;
+            unpack(&stored, &page.digest, page.bytes.len() as u64)
+                .map_err(|reason| RepositoryError::damaged(&name, reason))?;
+        }
+        Ok(())
     }
 
     async fn write_bins(
@@ -228,11 +233,9 @@ impl Writer {
         bins: BTreeMap<u32, Targets>,
         durable: Durable,
     ) -> Result<Vec<WrittenBin>, RepositoryError> {
-        stream::iter(bins)
-            .map(|(index, bin)| self.write_bin(index, bin, durable))
-            .buffer_unordered(WRITES)
-            .try_collect()
-            .await
+        let writes: Vec<_> =
+            bins.into_iter().map(|(index, bin)| self.write_bin(index, bin, durable)).collect();
+        stream::iter(writes).buffer_unordered(WRITES).try_collect().await
     }
 
     async fn write_bin(

@@ -101,6 +101,12 @@ impl Store {
         Self::over(folder, None)
     }
 
+    /// A store over any objects.
+    #[cfg(test)]
+    pub(crate) fn over_objects(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { unsynced: objects.clone(), objects, folder: std::env::temp_dir(), _lock: None }
+    }
+
     fn over(folder: &Path, lock: Option<File>) -> Result<Self, StoreError> {
         let files = || {
             LocalFileSystem::new_with_prefix(folder).map_err(|error| StoreError::Folder {
