@@ -25,6 +25,8 @@ const WAITING: usize = 1024;
 const TOGETHER: usize = 512;
 /// Between two looks at what expires, until all bins were seen once.
 const FIRST_ROUND: Duration = Duration::from_millis(100);
+/// Until what a failed publication left is looked at again.
+const RETRY: Duration = Duration::from_secs(5);
 /// Between two looks at what expires, from then on.
 const RENEWAL: Duration = Duration::from_secs(60);
 
@@ -92,8 +94,7 @@ impl PublishingTask {
     /// Publishes until `shutdown`, then what waits still, then ends.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut waiting = VecDeque::new();
-        // The first round reads every bin, so that what expires and how much there is are known soon.
-        let mut tick = tokio::time::interval(FIRST_ROUND);
+        let mut next_look = Instant::now();
         loop {
             if waiting.is_empty() {
                 tokio::select! {
@@ -101,19 +102,29 @@ impl PublishingTask {
                         Some(job) => waiting.push_back(job),
                         None => return,
                     },
-                    _ = tick.tick() => {
-                        self.renew().await;
-                        if self.writer.repository().targets().is_some() && tick.period() < RENEWAL {
-                            tick = tokio::time::interval_at(Instant::now() + RENEWAL, RENEWAL);
-                        }
-                    }
-                    () = shutdown.cancelled() => self.queue.close(),
+                    () = tokio::time::sleep_until(next_look) => {}
+                    () = shutdown.cancelled(), if !self.queue.is_closed() => self.queue.close(),
                 }
             }
             while let Ok(job) = self.queue.try_recv() {
                 waiting.push_back(job);
             }
             self.publish(next_batch(&mut waiting)).await;
+            // Also under a load that never lets the queue run empty.
+            if Instant::now() >= next_look {
+                self.renew().await;
+                next_look = Instant::now() + self.until_next_look();
+            }
+        }
+    }
+
+    fn until_next_look(&self) -> Duration {
+        if self.writer.is_unsure() {
+            RETRY
+        } else if self.writer.census().targets().is_none() {
+            FIRST_ROUND
+        } else {
+            RENEWAL
         }
     }
 

@@ -25,6 +25,7 @@ impl Renewal {
         writer: &mut Writer,
         now: Timestamp,
     ) -> Result<(), RepositoryError> {
+        writer.catch_up().await?;
         let due = self.bins_due(writer, now).await?;
         let published = writer.repository().published();
         let validity = writer.validity();

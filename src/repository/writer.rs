@@ -144,8 +144,13 @@ impl Writer {
         self.show().await
     }
 
+    /// Whether a publication failed, so that the store may hold more than is shown.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.unsure
+    }
+
     /// After a failure: takes in what the store holds, which may be the commit that seemed to fail.
-    async fn catch_up(&mut self) -> Result<(), RepositoryError> {
+    pub(super) async fn catch_up(&mut self) -> Result<(), RepositoryError> {
         if !self.unsure {
             return Ok(());
         }
