@@ -6,5 +6,3 @@ pub mod name;
 
 pub use model::{CoreMetadata, File, ProjectPage, Source, Sources, Status, Yanked};
 pub use name::{NameError, ProjectName};
-mod pending;
-pub use pending::*;
