@@ -48,11 +48,13 @@ fn is_wheel(filename: &str) -> bool {
     filename.get(filename.len().saturating_sub(4)..).is_some_and(|e| e.eq_ignore_ascii_case(".whl"))
 }
 
-/// Why a text cannot be a file name, if it cannot: it is empty, or has a slash or a control
-/// character. Whether a name is a safe target path is decided elsewhere.
+/// Why a text cannot be a file name, if it cannot: it is empty, a dot segment, or has a slash or a
+/// control character. Whether a name is a safe target path is decided elsewhere.
 pub(super) fn defect(filename: &str) -> Option<&'static str> {
     if filename.is_empty() {
         Some("the file name is empty")
+    } else if matches!(filename, "." | "..") {
+        Some("the file name is a dot segment")
     } else if filename.contains('/') {
         Some("the file name contains a slash")
     } else if filename.contains(char::is_control) {
