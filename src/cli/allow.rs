@@ -8,18 +8,17 @@ use crate::control::{self, Request};
 use crate::index::ProjectName;
 use crate::tuf::Digest;
 
-/// What `allow` takes.
-#[derive(Debug, Clone, Default, clap::Args)]
-#[command(
-    long_about = "Tells the running countersign that a change which it refuses is meant.
+pub(super) const ABOUT: &str = "Tells the running countersign that a change which it refuses is meant.
 
 A file name that was signed once keeps its bytes; where the mirror replaced a file on purpose, name the file and the SHA-256 of the \
 new bytes, and exactly these are let in, once. Where more projects vanished at once than is believed, --withdrawals says that they \
-are meant to be gone. Both are logged, and recorded in the repository.",
-    after_help = "Examples:
+are meant to be gone. Both are logged, and recorded in the repository.";
+
+/// What `allow` takes.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_help = "Examples:
   countersign allow some-project some_project-1.0-py3-none-any.whl --sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-  countersign allow --withdrawals"
-)]
+  countersign allow --withdrawals")]
 pub struct Args {
     /// The project
     #[arg(value_parser = ProjectName::parse, required_unless_present = "withdrawals")]

@@ -8,16 +8,15 @@ use super::{Environment, say};
 use crate::control::{self, Request};
 use crate::index::ProjectName;
 
+pub(super) const ABOUT: &str = "Tells the running countersign to withdraw a project, or one file of it, at once: it is neither served nor signed until the \
+block is taken back. Both are logged, and recorded in the repository.";
+
 /// What `block` takes.
 #[derive(Debug, Clone, clap::Args)]
-#[command(
-    long_about = "Tells the running countersign to withdraw a project, or one file of it, at once: it is neither served nor signed until the \
-block is taken back. Both are logged, and recorded in the repository.",
-    after_help = "Examples:
+#[command(after_help = "Examples:
   countersign block some-project
   countersign block some-project some_project-1.0-py3-none-any.whl
-  countersign block --undo some-project"
-)]
+  countersign block --undo some-project")]
 pub struct Args {
     /// The project
     #[arg(value_parser = ProjectName::parse)]

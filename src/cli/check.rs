@@ -7,15 +7,14 @@ use super::Environment;
 use super::flags::{Location, given};
 use crate::config::{Config, ConfigError};
 
+pub(super) const ABOUT: &str = "Looks at a mirror and signs nothing: says what kind of mirror it seems to be, which pages and files would be refused and \
+why, which would have to be fetched to be hashed and what that would cost, whether files can be replaced, and whether it wants a login.";
+
 /// What `check` takes.
 #[derive(Debug, Clone, clap::Args)]
-#[command(
-    long_about = "Looks at a mirror and signs nothing: says what kind of mirror it seems to be, which pages and files would be refused and \
-why, which would have to be fetched to be hashed and what that would cost, whether files can be replaced, and whether it wants a login.",
-    after_help = "Examples:
+#[command(after_help = "Examples:
   countersign check --upstream https://mirror.example/simple/
-  countersign check --upstream https://mirror.example/simple/ --sample 500"
-)]
+  countersign check --upstream https://mirror.example/simple/ --sample 500")]
 pub struct Args {
     /// The mirror's simple index, as pip's --index-url names it [env: COUNTERSIGN_UPSTREAM__URL]
     #[arg(long, value_name = "URL")]

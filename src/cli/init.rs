@@ -6,16 +6,15 @@ use super::Environment;
 use super::flags::{Location, Size};
 use crate::config::{Config, ConfigError};
 
+pub(super) const ABOUT: &str = "Makes a repository: the roles of PEP 458 with their Ed25519 keys. The keys of root, targets and bins are written to \
+offline-keys/ in the data folder, for you to take away from this machine. A folder that has a repository is left alone.";
+
 /// What `init` takes.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(
-    long_about = "Makes a repository: the roles of PEP 458 with their Ed25519 keys. The keys of root, targets and bins are written to \
-offline-keys/ in the data folder, for you to take away from this machine. A folder that has a repository is left alone.",
-    after_help = "Examples:
+#[command(after_help = "Examples:
   countersign init --data ./countersign-data
   countersign init --data /srv/countersign --expected-files 200000
-  countersign init --data /srv/countersign --bins 1024"
-)]
+  countersign init --data /srv/countersign --bins 1024")]
 pub struct Args {
     /// Where configuration and data lie.
     #[command(flatten)]

@@ -5,16 +5,15 @@ use std::process::ExitCode;
 use super::Environment;
 use super::flags::Location;
 
+pub(super) const ABOUT: &str = "Shows a repository: its roles with their versions, expiries and key ids, and the number of bins and targets. It reads the \
+data folder, or asks over HTTP.";
+
 /// What `inspect` takes.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(
-    long_about = "Shows a repository: its roles with their versions, expiries and key ids, and the number of bins and targets. It reads the \
-data folder, or asks over HTTP.",
-    after_help = "Examples:
+#[command(after_help = "Examples:
   countersign inspect --data ./countersign-data
   countersign inspect --url http://127.0.0.1:8080/tuf/
-  countersign inspect --json"
-)]
+  countersign inspect --json")]
 pub struct Args {
     /// Where configuration and data lie.
     #[command(flatten)]

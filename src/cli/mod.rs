@@ -48,16 +48,22 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Stand in front of a mirror: sign it and serve what is signed.
+    #[command(long_about = serve::ABOUT)]
     Serve(Box<serve::Args>),
     /// Make a repository: the roles and their keys.
+    #[command(long_about = init::ABOUT)]
     Init(init::Args),
     /// Show a repository: roles, versions, expiries, keys, bins and targets.
+    #[command(long_about = inspect::ABOUT)]
     Inspect(inspect::Args),
     /// Look at a mirror and say what would be refused; signs nothing.
+    #[command(long_about = check::ABOUT)]
     Check(check::Args),
     /// Let a replaced file, or many withdrawals, through; told to the running process.
+    #[command(long_about = allow::ABOUT)]
     Allow(allow::Args),
     /// Withdraw a project or a file at once; told to the running process.
+    #[command(long_about = block::ABOUT)]
     Block(block::Args),
 }
 

@@ -6,16 +6,18 @@ use super::Environment;
 use super::flags::{Location, Size, given};
 use crate::config::{Config, ConfigError, Override};
 
-/// What `serve` takes.
-#[derive(Debug, Clone, Default, clap::Args)]
-#[command(
-    long_about = "Stands in front of a mirror, signs what it publishes, and serves what is signed.
+pub(super) const ABOUT: &str = "Stands in front of a mirror, signs what it publishes, and serves what is signed.
 
 On its first start with an empty data folder it makes a repository with its keys, as `countersign init` does, and says where \
 the offline keys lie: they must leave this machine. Ctrl-C or SIGTERM end it once what is under way is done.
 
 Every flag has a key in the configuration file and an environment variable. A flag overrides the variable, the variable \
-overrides the file.",
+overrides the file.";
+
+/// What `serve` takes.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(
+    next_line_help = true,
     after_help = "Examples:
   countersign serve --upstream https://mirror.example/simple/
   countersign serve --config /etc/countersign.toml --listen 0.0.0.0:8080

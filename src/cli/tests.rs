@@ -151,6 +151,17 @@ fn the_help_of_serve_names_every_flag_with_its_variable() {
     }
 }
 
+#[test]
+fn every_command_explains_itself_with_examples() {
+    for command in Cli::command().get_subcommands_mut() {
+        let help = command.render_long_help().to_string();
+        let name = command.get_name();
+        assert!(help.contains(&format!("Examples:\n  countersign {name}")), "{help}");
+        let long = command.get_long_about().unwrap().to_string();
+        assert!(long.len() > command.get_about().unwrap().to_string().len(), "{name}");
+    }
+}
+
 #[derive(Default)]
 struct Notes(Mutex<Vec<Request>>);
 

@@ -2,7 +2,7 @@
 
 /// The largest unit of which `amount` holds a whole number, `least` at least; the last one otherwise.
 fn in_largest_unit(amount: u128, least: u128, units: &[(u128, &'static str)]) -> String {
-    let fits = |&&(unit, _): &&(u128, &str)| amount % unit == 0 && amount / unit >= least;
+    let fits = |&&(unit, _): &&(u128, &str)| amount.is_multiple_of(unit) && amount / unit >= least;
     let (unit, name) = units.iter().find(fits).or(units.last()).copied().unwrap_or((1, ""));
     format!("{}{name}", amount / unit)
 }
