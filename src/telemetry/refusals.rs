@@ -47,7 +47,8 @@ impl Refusals {
     /// hold credentials.
     pub fn report(&self, reason: Refusal, project: &str, subject: &str, detail: &str) {
         self.counters.of(reason).inc();
-        let times = self.remember(reason, project, subject, detail);
+        let [project, subject, detail] = [project, subject, detail].map(shorten);
+        let times = self.remember(reason, &project, &subject, &detail);
         let reason = reason.as_str();
         if times.is_power_of_two() {
             tracing::warn!(reason, project, subject, detail, times, "refused");
@@ -70,9 +71,9 @@ impl Refusals {
     fn remember(&self, reason: Refusal, project: &str, subject: &str, detail: &str) -> u64 {
         let mut new = Refused {
             reason,
-            project: shorten(project),
-            subject: shorten(subject),
-            detail: shorten(detail),
+            project: project.into(),
+            subject: subject.into(),
+            detail: detail.into(),
             times: 1,
             last: Timestamp::now(),
         };
@@ -97,7 +98,7 @@ impl Refusals {
     }
 }
 
-/// The upstream chooses these texts: bound what is kept of each.
+/// The upstream chooses these texts: bound what is logged and kept of each.
 fn shorten(text: &str) -> String {
     text.chars().take(500).collect()
 }
