@@ -34,6 +34,7 @@ type Answer = dyn Fn(usize, &str) -> Reply + Send + Sync;
 struct State {
     answer: Box<Answer>,
     count: AtomicUsize,
+    connections: AtomicUsize,
     sent: AtomicU64,
     requests: Mutex<Vec<String>>,
 }
@@ -68,6 +69,7 @@ impl Mirror {
         let state = Arc::new(State {
             answer: Box::new(answer),
             count: AtomicUsize::default(),
+            connections: AtomicUsize::default(),
             sent: AtomicU64::default(),
             requests: Mutex::default(),
         });
@@ -75,6 +77,7 @@ impl Mirror {
         let task = tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
+                shared.connections.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(serve(stream, tls.clone(), shared.clone()));
             }
         });
@@ -84,6 +87,11 @@ impl Mirror {
     /// The requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state.requests.lock().unwrap().clone()
+    }
+
+    /// Connections so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::Relaxed)
     }
 
     /// Bytes sent so far.

@@ -207,10 +207,15 @@ async fn nothing_is_tried_again_and_uploads_never_meet_an_old_connection() {
     let mirror = Mirror::start(|_, _| status("500 Oops")).await;
     let upstream = mirror.client();
     for _ in 0..2 {
+        let response = upstream.forward(get("/x"), ann()).await.unwrap();
+        text(response).await;
+    }
+    assert_eq!((mirror.requests().len(), mirror.connections()), (2, 1));
+    for count in [2, 3] {
         let request = Request::post("/").body(body::full("x")).unwrap();
         assert_eq!(upstream.forward(request, ann()).await.unwrap().status(), 500);
+        assert_eq!((mirror.requests().len(), mirror.connections()), (count + 1, count));
     }
-    assert_eq!(mirror.requests().len(), 2);
 }
 
 #[tokio::test]
