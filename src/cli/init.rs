@@ -2,9 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::Environment;
+use indicatif::{ProgressBar, ProgressStyle};
+
 use super::flags::{Location, Size};
+use super::{Environment, say};
+use crate::ceremony::{InitOptions, KeyFolder, init};
 use crate::config::{Config, ConfigError};
+use crate::store::{Store, layout};
+use crate::tuf::bins;
 
 pub(super) const ABOUT: &str = "Makes a repository: the roles of PEP 458 with their Ed25519 keys. The keys of root, targets and bins are written to \
 offline-keys/ in the data folder, for you to take away from this machine. A folder that has a repository is left alone.";
@@ -40,5 +45,34 @@ impl Args {
 /// Where there is one already, or the folder cannot be written.
 pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
     let config = args.config(environment)?;
-    anyhow::bail!("cannot make a repository in {} yet", config.data.display())
+    let bins = match (config.bins, config.expected_files) {
+        (Some(bins), _) => bins,
+        (None, Some(files)) => bins::best_count(files),
+        (None, None) => bins::UNTOLD,
+    };
+    let store = Store::open(&config.data.join(layout::REPOSITORY))?;
+    let keys = KeyFolder::new(&config.data);
+    let options = InitOptions { bins, validity: config.validity };
+    let bar = progress(u64::from(bins));
+    let made = init(&store, &keys, &options, |done| bar.set_position(done)).await;
+    bar.finish_and_clear();
+    let made = made?;
+    say(&format!(
+        "made a repository with {} bins in {}",
+        made.bins,
+        config.data.join(layout::REPOSITORY).display()
+    ));
+    say(&format!("SHA-256 of 1.root.json: {}", made.root_sha256));
+    say(&format!(
+        "the private keys of root, targets and bins lie in {}: move them to where only people can reach them; the serving \
+process never needs them",
+        keys.offline().display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress(bins: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("signing bins {wide_bar} {pos}/{len}");
+    ProgressBar::new(bins).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -51,6 +51,11 @@ impl Census {
         (self.unknown == 0).then_some(self.targets)
     }
 
+    /// The highest version of the bins that are known.
+    pub(super) fn highest_version(&self) -> u64 {
+        self.bins.iter().flatten().map(|facts| facts.version).max().unwrap_or(0)
+    }
+
     /// The earliest expiry of the bins that are known.
     pub(super) fn earliest(&self) -> Option<Expiry> {
         self.bins.iter().flatten().map(|facts| facts.expires).min()

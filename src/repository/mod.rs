@@ -9,6 +9,7 @@ mod document;
 mod draft;
 mod edit;
 mod error;
+mod gauges;
 pub mod load;
 mod paths;
 mod published;

@@ -12,6 +12,7 @@ use crate::config::ValidityConfig;
 use crate::index::ProjectName;
 use crate::signer::Signer;
 use crate::store::Store;
+use crate::telemetry::Metrics;
 
 use super::draft::Contents;
 use super::edit::{Edit, Receipt};
@@ -51,6 +52,8 @@ pub struct PublisherConfig {
     pub contents: Contents,
     /// How long roles are valid.
     pub validity: ValidityConfig,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The publishing task; run it until it ends.
@@ -70,8 +73,7 @@ impl Publisher {
         store: Store,
         config: PublisherConfig,
     ) -> Result<(Self, Repository, PublishingTask), RepositoryError> {
-        let PublisherConfig { memory, signers, contents, validity } = config;
-        let writer = Writer::start(store, memory, signers, contents, validity).await?;
+        let writer = Writer::start(store, config).await?;
         let repository = writer.repository().clone();
         let (sender, queue) = mpsc::channel(WAITING);
         let renewal = Renewal::default();

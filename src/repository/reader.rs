@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::index::{Format, Links, ProjectName, ProjectPage, Sources, parse_signed};
 use crate::store::{Store, layout};
-use crate::tuf::{Digest, Expiry, Signed, TargetFile, TargetPath, Targets};
+use crate::tuf::{Digest, Signed, TargetFile, TargetPath, Targets};
 
 use super::cache::{CacheKey, Cached, Memory};
 use super::published::{Base, Published};
@@ -23,14 +23,6 @@ struct Inner {
     published: ArcSwap<Published>,
     memory: Memory,
     changed: watch::Sender<u64>,
-    facts: ArcSwap<Facts>,
-}
-
-/// What is known of all bins together.
-#[derive(Debug, Clone, Copy, Default)]
-struct Facts {
-    targets: Option<u64>,
-    earliest: Option<Expiry>,
 }
 
 impl Repository {
@@ -48,7 +40,6 @@ impl Repository {
             changed: watch::channel(published.timestamp.signed.version).0,
             published: ArcSwap::from_pointee(published),
             memory: Memory::new(memory),
-            facts: ArcSwap::default(),
         }))
     }
 
@@ -70,20 +61,6 @@ impl Repository {
             if old.timestamp.signed.version < version { published.clone() } else { old.clone() }
         });
         self.0.changed.send_replace(version);
-    }
-
-    /// How many targets there are; `None` until every bin was read once.
-    pub fn targets(&self) -> Option<u64> {
-        self.0.facts.load().targets
-    }
-
-    /// The earliest expiry of the bins that were read so far.
-    pub fn earliest_bin_expiry(&self) -> Option<Expiry> {
-        self.0.facts.load().earliest
-    }
-
-    pub(super) fn set_facts(&self, targets: Option<u64>, earliest: Option<Expiry>) {
-        self.0.facts.store(Arc::new(Facts { targets, earliest }));
     }
 
     /// `timestamp.json`.

@@ -27,6 +27,7 @@ impl Renewal {
     ) -> Result<(), RepositoryError> {
         writer.catch_up().await?;
         let due = self.bins_due(writer, now).await?;
+        writer.show_bins();
         let published = writer.repository().published();
         let validity = writer.validity();
         let snapshot_due =

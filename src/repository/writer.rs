@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::config::ValidityConfig;
 use crate::signer::{self, Signer};
 use crate::store::{Created, Durable, Store, layout};
+use crate::telemetry::Metrics;
 use crate::tuf::{Expiry, KeyId, MetaFile, Role, SPEC_VERSION, Signed, Targets, TimestampType};
 
 use super::census::Census;
@@ -18,8 +19,9 @@ use super::commit::{Commit, ProjectRecord, SnapshotRef};
 use super::draft::{Contents, Draft};
 use super::edit::{Edit, Receipt};
 use super::published::{Base, Published};
+use super::publisher::PublisherConfig;
 use super::reader::{pack, unpack};
-use super::{Document, Repository, RepositoryError, load};
+use super::{Document, Repository, RepositoryError, gauges, load};
 
 /// Largest metadata files that clients take (python-tuf's limits), bytes.
 const LARGEST_BIN: usize = 5_000_000;
@@ -36,6 +38,7 @@ pub(super) struct Writer {
     signers: Vec<Arc<dyn Signer>>,
     contents: Contents,
     validity: ValidityConfig,
+    metrics: Arc<Metrics>,
     base: Base,
     census: Census,
     /// A publication failed: what the store holds must be read again.
@@ -54,11 +57,9 @@ impl Writer {
     /// A writer on the newest commit; where no timestamp shows that one yet, signs it.
     pub(super) async fn start(
         store: Store,
-        memory: u64,
-        signers: Vec<Arc<dyn Signer>>,
-        contents: Contents,
-        validity: ValidityConfig,
+        config: PublisherConfig,
     ) -> Result<Self, RepositoryError> {
+        let PublisherConfig { memory, signers, contents, validity, metrics } = config;
         let number = load::newest_commit(&store).await?.ok_or(RepositoryError::Missing)?;
         let base = load::base(&store, number).await?;
         let timestamp = load::timestamp(&store, &base.root.signed).await?;
@@ -74,9 +75,20 @@ impl Writer {
                 write_timestamp(&store, &signers, &validity, &base, version, now()).await?
             }
         };
+        gauges::roles(&metrics, &shown);
         let repository = Repository::over(shown, store.clone(), memory);
         let census = Census::new(base.succinct.count());
-        Ok(Self { store, repository, signers, contents, validity, base, census, unsure: false })
+        Ok(Self {
+            store,
+            repository,
+            signers,
+            contents,
+            validity,
+            metrics,
+            base,
+            census,
+            unsure: false,
+        })
     }
 
     pub(super) fn repository(&self) -> &Repository {
@@ -94,7 +106,11 @@ impl Writer {
     /// Takes a bin that was read into the census.
     pub(super) fn record(&mut self, index: u32, bin: &Targets) {
         self.census.record(index, bin);
-        self.repository.set_facts(self.census.targets(), self.census.earliest());
+    }
+
+    /// Shows what the census knows.
+    pub(super) fn show_bins(&self) {
+        gauges::bins(&self.metrics, &self.census);
     }
 
     pub(super) fn validity(&self) -> &ValidityConfig {
@@ -132,6 +148,7 @@ impl Writer {
             return Ok(receipts);
         }
         self.unsure = true;
+        let _duration = self.metrics.publication_duration.start_timer();
         self.commit(bins, pages, records, renew.len() as u64).await?;
         self.show().await?;
         self.unsure = false;
@@ -199,6 +216,7 @@ impl Writer {
             self.record(index, &signed.signed);
             self.repository.keep_bin(&name, signed, bytes).await;
         }
+        self.show_bins();
         for page in pages {
             self.repository.keep_page(page).await;
         }
@@ -317,6 +335,10 @@ impl Writer {
         let published =
             write_timestamp(&self.store, &self.signers, &self.validity, &self.base, newest, now())
                 .await?;
+        gauges::roles(&self.metrics, &published);
+        if published.base.commit > self.repository.published().base.commit {
+            self.metrics.publications.inc();
+        }
         self.repository.show(published);
         Ok(())
     }

@@ -172,6 +172,7 @@ impl Bench {
             signers: vec![KeyFolder::new(self.keys.path()).load_online().unwrap()],
             contents: self.contents.clone(),
             validity: ValidityConfig::default(),
+            metrics: Arc::new(crate::telemetry::Metrics::new().unwrap()),
         };
         let (publisher, repository, task) = Publisher::open(self.store.clone(), config).await?;
         let shutdown = CancellationToken::new();
