@@ -24,6 +24,8 @@ mod value;
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod roundtrip;
 
 pub use accept::{Format, negotiate, requested};
