@@ -23,8 +23,19 @@ pub fn say(line: &str) {
 
 /// Says what failed, with its causes.
 pub(super) fn failure(error: &anyhow::Error) -> ExitCode {
-    complain(&one_sentence(&format!("{error:#}")));
+    complain(&one_sentence(&with_causes(error)));
     ExitCode::from(code(error))
+}
+
+/// The error and those of its causes that it does not tell itself.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Shows the help that was asked for, or says what is wrong with the arguments.

@@ -98,6 +98,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Folder`] where there is no such folder.
     pub fn open_to_read(folder: &Path) -> Result<Self, StoreError> {
+        let found = std::fs::read_dir(folder);
+        found.map_err(|source| StoreError::Folder { folder: folder.into(), source })?;
         Self::over(folder, None)
     }
 
