@@ -2,6 +2,7 @@
 
 mod metrics;
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -16,7 +17,7 @@ use super::clients::TufClient;
 use super::http::{JSON, Request, Response, get};
 use super::mirror::Mirror;
 use super::packages::Package;
-use super::process::{Daemon, run};
+use super::process::{Daemon, free_port, run};
 use super::{eventually, secs};
 
 /// How long a debug build may take for what is to be done at once, on a machine with much else to do.
@@ -29,6 +30,7 @@ pub struct Setup {
     folder: Arc<TempDir>,
     settings: Vec<(String, Value)>,
     arguments: Vec<String>,
+    listen: [String; 2],
     memory: Option<u64>,
 }
 
@@ -48,8 +50,19 @@ pub fn countersign<S: AsRef<str>>(arguments: &[S]) -> Output {
     run(command.args(arguments.iter().map(AsRef::as_ref)), secs(120))
 }
 
+/// Without the variables of whoever runs the tests.
 fn binary() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_countersign"))
+    clean(Command::new(env!("CARGO_BIN_EXE_countersign")))
+}
+
+fn clean(mut command: Command) -> Command {
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy().to_ascii_uppercase();
+        if text.starts_with("COUNTERSIGN_") || text.ends_with("_PROXY") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 impl Setup {
@@ -65,6 +78,7 @@ impl Setup {
             folder: Arc::new(tempfile::tempdir().expect("a folder")),
             settings: Vec::new(),
             arguments: Vec::new(),
+            listen: ["127.0.0.1:0".into(), "127.0.0.1:0".into()],
             memory: None,
         }
     }
@@ -86,6 +100,12 @@ impl Setup {
         self.flag("--bins", &bins.to_string())
     }
 
+    /// Where it is found again after a restart, for clients with a state.
+    pub fn at_fixed_ports(mut self) -> Self {
+        self.listen = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
+        self
+    }
+
     /// The kernel gives it no more data memory than this, bytes.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
@@ -101,7 +121,7 @@ impl Setup {
     pub fn command(&self) -> Command {
         let mut command = match self.memory {
             Some(bytes) => {
-                let mut shell = Command::new("sh");
+                let mut shell = clean(Command::new("sh"));
                 shell.args(["-c", &format!("ulimit -d {}; exec \"$0\" \"$@\"", bytes / 1024)]);
                 shell.arg(env!("CARGO_BIN_EXE_countersign"));
                 // Address space that the allocator merely reserves would count too.
@@ -115,7 +135,6 @@ impl Setup {
         command
             .env("COUNTERSIGN_LISTEN", "127.0.0.1:0")
             .env("COUNTERSIGN_ADMIN_LISTEN", "127.0.0.1:0");
-        command.env_remove("HTTP_PROXY").env_remove("HTTPS_PROXY");
         if !self.settings.is_empty() {
             command.args(["--config", "countersign.toml"]);
             fs::write(self.folder.path().join("countersign.toml"), self.toml())
@@ -141,6 +160,11 @@ impl Setup {
             Request::new("GET", &ready).try_send().ok().filter(|answer| answer.status == 200)
         });
         Sidecar { daemon, setup: self, origin: index, admin }
+    }
+
+    /// `countersign check`, run in a folder.
+    pub fn checking(upstream: &str, folder: &Path) -> Output {
+        run(binary().args(["check", "--upstream", upstream]).current_dir(folder), secs(60))
     }
 
     /// Starts where it must refuse to, and tells how it ended.
@@ -285,15 +309,30 @@ impl Sidecar {
         self.daemon.log()
     }
 
+    /// Says that a project changed, as a mirror's webhook does.
+    pub fn webhook(&self, project: &str) {
+        let url = format!("{}/hooks/changed?project={project}", self.admin);
+        let answer = Request::new("POST", &url).send();
+        assert_eq!(answer.status, 202, "{}", answer.text());
+    }
+
+    /// The versions of all online roles, the bins by their highest.
+    pub fn versions(&self) -> [u64; 3] {
+        ["timestamp", "snapshot", "bin"].map(|role| self.version(role))
+    }
+
     /// A command to the running process, which must succeed.
-    pub fn control(&self, arguments: &[&str]) -> String {
+    pub fn control(&self, arguments: &[&str]) {
+        let output = self.try_control(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+
+    /// A command to the running process.
+    pub fn try_control(&self, arguments: &[&str]) -> Output {
         let data = self.data();
         let mut all = arguments.to_vec();
         all.extend(["--data", data.to_str().expect("a name")]);
-        let output = countersign(&all);
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {said}");
-        said
+        countersign(&all)
     }
 
     pub fn process(&mut self) -> &mut Daemon {
@@ -329,8 +368,8 @@ pub fn page_path(project: &str) -> String {
     format!("simple/{project}/vnd.pypi.simple.v1.json")
 }
 
-/// What a folder's files are and hold: names below it with their bytes.
-pub fn snapshot(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+/// All files below a folder, with their bytes.
+pub fn tree(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
