@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cli                         parse, build the pieces, run
-//! proxy  ceremony             the faces: serve · hold offline keys
+//! proxy  ceremony  control    the faces: serve · hold offline keys · hear the operator
 //! watch  policy               what changed upstream; what may be signed
 //! repository                  published state, publisher, renewal, journal
 //! store  signer  upstream  spool  index
@@ -17,6 +17,7 @@
 pub mod ceremony;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod index;
 pub mod policy;
 pub mod proxy;

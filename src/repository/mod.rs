@@ -1,1 +1,33 @@
-//! repository
+//! The TUF repository: its published state, and how that state changes.
+//!
+//! Reading ([`Repository`]) and writing ([`Publisher`]) are apart: who serves holds no key and no writable store.
+
+mod cache;
+mod census;
+mod commit;
+mod document;
+mod draft;
+mod edit;
+mod error;
+mod gauges;
+pub mod load;
+mod paths;
+mod published;
+mod publisher;
+mod reader;
+mod renewal;
+mod writer;
+
+pub use commit::{AllowedRecord, Commit, FileRecord, ProjectRecord, SnapshotRef};
+pub use document::{Document, Encoding};
+pub use draft::Contents;
+pub use edit::{Blocked, Decision, Edit, PageChange, ProjectBase, Receipt, Refused};
+pub use error::RepositoryError;
+pub use paths::{file_path, page_path};
+pub use published::{Base, Published};
+pub use publisher::{Publisher, PublisherConfig, PublishingTask};
+pub use reader::Repository;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use writer::{expiry, nonce};

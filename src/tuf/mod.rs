@@ -1,5 +1,22 @@
 //! The Update Framework: roles, canonical JSON, keys, bins, verification. Pure: no I/O, no clock.
 
+pub mod bins;
+pub mod canonical;
 pub mod digest;
+mod envelope;
+mod expiry;
+pub mod fields;
+mod key;
+mod path;
+mod role;
 
+pub use bins::SuccinctRoles;
 pub use digest::{Digest, DigestError};
+pub use envelope::{MetadataError, Signed};
+pub use expiry::Expiry;
+pub use key::{Key, KeyError, KeyId, Signature};
+pub use path::{PathError, TargetPath};
+pub use role::{
+    DelegatedRole, Delegations, MetaFile, Retired, Role, RoleKeys, Root, RootType, SPEC_VERSION,
+    Snapshot, SnapshotType, TargetFile, Targets, TargetsType, Timestamp, TimestampType,
+};

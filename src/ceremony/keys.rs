@@ -1,0 +1,62 @@
+//! Where the key files lie in a data folder.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::signer::{FileSigner, Signer, SignerError};
+
+/// The key files of a data folder: three offline ones that must leave the machine, and the online one.
+#[derive(Debug, Clone)]
+pub struct KeyFolder {
+    data: PathBuf,
+}
+
+impl KeyFolder {
+    /// The key files below `data`.
+    pub fn new(data: &Path) -> Self {
+        Self { data: data.into() }
+    }
+
+    /// The folder of the offline keys.
+    pub fn offline(&self) -> PathBuf {
+        self.data.join("offline-keys")
+    }
+
+    /// The online key.
+    pub fn online(&self) -> PathBuf {
+        self.data.join("online.pem")
+    }
+
+    /// Loads the online key.
+    ///
+    /// # Errors
+    /// [`SignerError`].
+    pub fn load_online(&self) -> Result<Arc<dyn Signer>, SignerError> {
+        Ok(Arc::new(FileSigner::load(&self.online())?))
+    }
+
+    /// The offline key of `role`, made where it is missing.
+    pub(super) fn offline_key(&self, role: &str) -> Result<Arc<dyn Signer>, SignerError> {
+        let folder = self.offline();
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|source| {
+            SignerError::File { action: "make the folder of", path: folder.clone(), source }
+        })?;
+        load_or_make(&folder.join(format!("{role}.pem")))
+    }
+
+    /// The online key, made where it is missing.
+    pub(super) fn online_key(&self) -> Result<Arc<dyn Signer>, SignerError> {
+        load_or_make(&self.online())
+    }
+}
+
+fn load_or_make(path: &Path) -> Result<Arc<dyn Signer>, SignerError> {
+    if path.exists() {
+        return Ok(Arc::new(FileSigner::load(path)?));
+    }
+    let key = FileSigner::generate()?;
+    key.save(path)?;
+    Ok(Arc::new(key))
+}

@@ -1,0 +1,65 @@
+//! The names of the objects.
+//!
+//! ```text
+//! root/<version>.root.json            never deleted; the first one is the claim to the store
+//! journal/<20 digits>.json            the commits; never deleted
+//! metadata/<version>.<role>.json      immutable
+//! timestamps/<20 digits>.json         immutable; the newest is served as timestamp.json
+//! pages/<sha256>.<commit>             signed page bytes, compressed
+//! sources/<project>.json              where each listed file lies upstream; advice
+//! watch/…                             cursors of the watcher; advice
+//! ```
+
+use crate::index::ProjectName;
+use crate::tuf::Digest;
+
+/// The folder of the repository, below the data folder.
+pub const REPOSITORY: &str = "repository";
+/// The folder of the roots.
+pub const ROOT: &str = "root";
+/// The folder of the commits.
+pub const JOURNAL: &str = "journal";
+/// The folder of the timestamps.
+pub const TIMESTAMPS: &str = "timestamps";
+/// The folder of the signed pages.
+pub const PAGES: &str = "pages";
+
+/// A version of root.
+pub fn root(version: u64) -> String {
+    format!("{ROOT}/{version}.root.json")
+}
+
+/// A commit.
+pub fn commit(number: u64) -> String {
+    format!("{JOURNAL}/{number:020}.json")
+}
+
+/// A version of snapshot, targets, bins or a bin.
+pub fn metadata(version: u64, role: &str) -> String {
+    format!("metadata/{version}.{role}.json")
+}
+
+/// A version of timestamp.
+pub fn timestamp(version: u64) -> String {
+    format!("{TIMESTAMPS}/{version:020}.json")
+}
+
+/// A signed page, written for `commit`.
+pub fn page(digest: &Digest, commit: u64) -> String {
+    format!("{PAGES}/{digest}.{commit}")
+}
+
+/// Where the files of a project lie upstream.
+pub fn sources(project: &ProjectName) -> String {
+    format!("sources/{project}.json")
+}
+
+/// A cursor of the watcher.
+pub fn watch(name: &str) -> String {
+    format!("watch/{name}.json")
+}
+
+/// The number that a name of [`commit`], [`timestamp`] or [`root`] begins with.
+pub fn number(file: &str) -> Option<u64> {
+    file.split('.').next()?.parse().ok()
+}
