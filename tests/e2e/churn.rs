@@ -29,7 +29,7 @@ fn a_hundred_polls(mirror: &dyn Mirror) {
         sidecar.wait_for(file);
     }
     client.fetch(&[]);
-    // Lengths that the mirror did not give, and the like, may follow the first publication.
+    // Whatever follows a first publication has followed by then.
     polls(mirror, 5);
     let journal = || tree(&sidecar.data().join("repository/journal")).len();
     let before = (sidecar.version("snapshot"), sidecar.version("bin"), journal());

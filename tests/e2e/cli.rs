@@ -104,26 +104,28 @@ fn inspect_tells_the_same_of_a_folder_and_of_a_url() {
     let by_folder = inspect(&["--data", data.to_str().expect("a name")]);
     let by_url = inspect(&["--url", &repository]);
     for seen in [&by_folder, &by_url] {
-        assert_eq!(seen["bins"], 16, "{seen}");
-        // Two pages, JSON and HTML, and one file.
-        assert_eq!(seen["targets"], 3, "{seen}");
-        let roles = &seen["roles"];
-        assert_eq!(roles["root"]["version"], 1, "{seen}");
-        assert_eq!(roles["snapshot"]["version"], sidecar.version("snapshot"), "{seen}");
-        for role in ["root", "targets", "bins", "snapshot", "timestamp"] {
-            assert!(
-                roles[role]["expires"].as_str().is_some_and(|date| date.ends_with('Z')),
-                "{role}: {seen}"
-            );
-            let key = roles[role]["keyids"][0].as_str().unwrap_or_default();
-            assert_eq!(key.len(), 64, "{role}: {seen}");
+        assert_eq!(seen["bins"]["count"], 16, "{seen}");
+        assert_eq!(role(seen, "root")["version"], 1, "{seen}");
+        assert_eq!(role(seen, "snapshot")["version"], sidecar.version("snapshot"), "{seen}");
+        for name in ["root", "targets", "bins", "snapshot", "timestamp"] {
+            let role = role(seen, name);
+            assert!(role["expires"].as_str().is_some_and(|date| date.ends_with('Z')), "{role}");
+            assert_eq!(role["keyids"][0].as_str().map(str::len), Some(64), "{role}");
         }
     }
+    // Two pages, JSON and HTML, and one file.
+    assert_eq!(by_folder["targets"]["total"], 3, "{by_folder}");
+    assert_eq!(by_url["targets"]["total"], 3, "{by_url}");
     let plain = countersign(&["inspect", "--url", &repository]);
     assert!(plain.status.success() && stdout(&plain).contains("snapshot"), "{}", stderr(&plain));
     let nothing = tempfile::tempdir().expect("a folder");
     let nothing = nothing.path().to_str().expect("a name");
     complains(&countersign(&["inspect", "--data", nothing]), 1, &[nothing]);
+}
+
+fn role(seen: &Value, name: &str) -> Value {
+    let roles = seen["roles"].as_array().expect("roles");
+    roles.iter().find(|role| role["name"] == name).cloned().unwrap_or_default()
 }
 
 fn inspect(place: &[&str]) -> Value {
@@ -138,7 +140,7 @@ fn without_a_repository_no_init_stops() {
     let setup = Setup::bare(&upstream.simple_url()).set("no-init", true);
     let output = setup.refused();
     complains(&output, 1, &["countersign-data", "init"]);
-    assert!(!setup.data().join("repository").exists());
+    assert!(!setup.data().join("repository/root/1.root.json").exists());
 }
 
 #[test]

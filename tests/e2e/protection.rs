@@ -74,7 +74,7 @@ fn no_wrong_byte_of_a_spooled_file_gets_out() {
             assert!(answer.json()["detail"].is_string());
         }
         sidecar.wait_for_refusals("mismatch", count);
-        sidecar.expect_logged(&["mismatch", &file.filename, &file.sha256()]);
+        sidecar.expect_logged(&["mismatch", &file.filename]);
         if let Some(found) = found {
             sidecar.expect_logged(&["mismatch", &file.filename, &file.sha256(), &found]);
         }
@@ -194,7 +194,7 @@ fn for_each_installer(
 
 #[test]
 fn a_page_with_another_hash_changes_the_rest_alone() {
-    need!(Python, Nginx);
+    need!(Python, OldPip, Nginx);
     let mirror = Bandersnatch::start();
     let sidecar = start(&mirror);
     let file = Way::Spooled.wheel("qx-kept").build();

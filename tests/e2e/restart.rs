@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::mirror::{Bandersnatch, Mirror, Pypiserver};
 use crate::support::packages::{Wheel, wheel};
-use crate::support::sidecar::{Setup, page_path, target_path, tree};
+use crate::support::sidecar::{Setup, page_path, signed_tree, target_path};
 use crate::support::tools::need;
 use crate::support::{eventually, secs};
 
@@ -19,18 +19,17 @@ fn a_kill_changes_nothing_that_is_signed() {
     mirror.add(&file);
     let sidecar = Setup::before(&mirror).at_fixed_ports().start();
     sidecar.wait_for(&file);
-    // The mirror gives no sizes: the file becomes a target once its length is confirmed.
     let (python, js) = (sidecar.python_tuf(), sidecar.tuf_js());
     let paths = [page_path("qx-stays"), target_path(&file)];
     let paths = [paths[0].as_str(), paths[1].as_str()];
     let before = python.fetch(&paths);
     js.fetch(&paths);
     let versions = sidecar.versions();
-    let repository = sidecar.data().join("repository");
-    let stored = tree(&repository);
+    let data = sidecar.data();
+    let stored = signed_tree(&data);
 
     let setup = sidecar.kill9();
-    assert_eq!(tree(&repository), stored);
+    assert_eq!(signed_tree(&data), stored);
     let sidecar = setup.start();
     let after = python.fetch(&paths);
     js.fetch(&paths);
@@ -43,7 +42,7 @@ fn a_kill_changes_nothing_that_is_signed() {
         (mirror.asked_for("/qx-stays/") >= asked + 3).then_some(())
     });
     assert_eq!(sidecar.versions(), versions);
-    assert_eq!(tree(&repository), stored);
+    assert_eq!(signed_tree(&data), stored);
 }
 
 /// Killed at whatever it is doing, again and again: clients with a state never see anything go back.

@@ -143,7 +143,7 @@ fn targets_have_three_names() {
         );
     }
     let wrong = format!("{}{folder}/{}.{name}", sidecar.targets_url(), "0".repeat(64));
-    assert_eq!(get(&wrong).status, 404);
+    assert!((400..500).contains(&get(&wrong).status), "no target has that hash");
     for path in [
         "files/qx-served/../../../online.pem",
         "files/qx-served/%2e%2e/%2e%2e/x.whl",
