@@ -1,6 +1,9 @@
 //! The mirrors and clients alone, without countersign between them: what the other tests stand on.
 
-use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
 
 use crate::support::clients::{Installer, TufClient, upload};
 use crate::support::hostile::{Answer, Hostile};
@@ -8,6 +11,7 @@ use crate::support::http::{End, Request, get};
 use crate::support::mirror::{Bandersnatch, Devpi, Mirror, Pypiserver};
 use crate::support::packages::{Wheel, sdist, wheel};
 use crate::support::process::run;
+use crate::support::sidecar::tree;
 use crate::support::tools::need;
 use crate::support::{packages, secs, tools};
 
@@ -33,6 +37,8 @@ fn works(mirror: &dyn Mirror) {
     Installer::OldPip.install(&index, ["qx-source"]).expect(&source);
     mirror.delete(&base);
     Installer::Pip.install(&index, ["qx-base"]).expect_refused(&base);
+    mirror.add(&other);
+    Installer::Pip.install(&index, ["qx-base"]).expect(&other);
 }
 
 #[test]
@@ -70,19 +76,39 @@ fn twine_uploads() {
     Installer::Uv.install(&mirror.simple_url(), ["qx-uploaded"]).expect(&file);
 }
 
+/// Both verify what python-tuf itself signed, and refuse it once a byte is other.
 #[test]
-fn tuf_clients_start() {
+fn tuf_clients_alone() {
     need!(Python, TufJs);
-    let upstream = Hostile::start();
+    const TARGET: &str = "files/qx/qx-1.0.tar.gz";
     let folder = tempfile::tempdir().expect("a folder");
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients");
+    let mut make = Command::new(tools::python("python"));
+    make.arg(scripts.join("small_repository.py")).arg(folder.path()).arg(TARGET);
+    assert!(run(&mut make, secs(60)).status.success());
+    let upstream = Hostile::start();
+    for (path, bytes) in tree(folder.path()) {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        upstream.answer(&format!("/{name}"), Answer::file(bytes.clone()));
+        upstream.answer(&format!("/files/qx/{name}"), Answer::file(bytes));
+    }
     let root = folder.path().join("1.root.json");
-    fs::write(&root, "{}").expect("a file");
-    for client in [
-        TufClient::python(&root, &upstream.origin(), &upstream.origin()),
-        TufClient::js(&root, &upstream.origin(), &upstream.origin()),
-    ] {
-        let result = client.try_fetch(&["files/qx/qx-1.0.tar.gz"]);
-        assert!(result.error.is_some(), "an empty root is none: {result:?}");
+    let clients = || {
+        [TufClient::python, TufClient::js]
+            .map(|new| new(&root, &upstream.origin(), &upstream.origin()))
+    };
+    for client in clients() {
+        for _ in 0..2 {
+            let result = client.fetch(&[TARGET, "files/qx/none"]);
+            assert_eq!(result.targets[TARGET].length, Some(5));
+            assert!(!result.targets["files/qx/none"].found);
+            assert_eq!(result.versions["snapshot"], 1);
+        }
+    }
+    let name = format!("/files/qx/{}.qx-1.0.tar.gz", hex::encode(Sha256::digest(b"hello")));
+    upstream.answer(&name, Answer::file("hallo"));
+    for client in clients() {
+        assert!(client.try_fetch(&[TARGET]).error.is_some());
     }
 }
 
@@ -122,7 +148,7 @@ fn a_limit_on_memory_is_kept() {
     let hold = |megabytes: u32| {
         let script = format!("x = bytearray({megabytes} << 20)");
         let limited = "ulimit -d 200000; exec \"$0\" \"$@\"";
-        let mut command = std::process::Command::new("sh");
+        let mut command = Command::new("sh");
         command.args(["-c", limited]).arg(tools::python("python")).args(["-c", &script]);
         run(&mut command, secs(30)).status.success()
     };

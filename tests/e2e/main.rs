@@ -10,5 +10,15 @@
     reason = "tests fail by panicking"
 )]
 
+mod bad_input;
+mod churn;
+mod cli;
+mod freshness;
 mod harness;
+mod mirrors;
+mod names;
+mod protection;
+mod restart;
+mod serving;
 mod support;
+mod tuf_clients;

@@ -1,7 +1,7 @@
 //! An upstream that answers as it is told: wrong, late, too much or not at all.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -174,10 +174,17 @@ fn serve(stream: &TcpStream, script: &Script) -> std::io::Result<bool> {
         return Ok(false);
     };
     let path = path.split([' ', '?']).next().unwrap_or_default().to_owned();
-    let mut header = String::new();
-    while reader.read_line(&mut header)? > 2 {
-        header.clear();
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        if reader.read_line(&mut header)? <= 2 {
+            break;
+        }
+        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
     }
+    std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
     script.requests.lock().expect("a lock").push(format!("{method} {path}"));
     let answer = script.answers.lock().expect("a lock").get(&path).cloned();
     write(stream, &method, answer.unwrap_or_else(|| Answer::status(404)), script)

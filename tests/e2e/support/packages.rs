@@ -1,12 +1,12 @@
 //! Wheels and sdists, built on the spot: the same bytes each time, and valid enough for pip and uv.
 
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 /// A distribution file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +41,28 @@ impl Package {
         self.module().replace('_', "-")
     }
 
-    /// The same name with other bytes.
-    pub fn with_bytes(&self, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { bytes: bytes.into(), ..self.clone() }
+    /// What an installer must write of its module, by path.
+    pub fn module_files(&self) -> Vec<(String, Vec<u8>)> {
+        let wheel = match self.filename.ends_with(".whl") {
+            true => self.bytes.clone(),
+            false => wheel(&self.project, &self.version).bytes,
+        };
+        let mut archive = ZipArchive::new(Cursor::new(wheel)).expect("a wheel");
+        let names: Vec<_> =
+            archive.file_names().map(|name| name.expect("a name").into_owned()).collect();
+        let inside =
+            names.into_iter().filter(|name| name.starts_with(&format!("{}/", self.module())));
+        inside
+            .map(|name| {
+                let mut bytes = Vec::new();
+                archive
+                    .by_name(&name)
+                    .expect("an entry")
+                    .read_to_end(&mut bytes)
+                    .expect("its bytes");
+                (name, bytes)
+            })
+            .collect()
     }
 }
 

@@ -5,7 +5,7 @@ mod tuf;
 mod twine;
 
 pub use installers::{Install, Installer};
-pub use tuf::{TufClient, TufResult};
+pub use tuf::TufClient;
 pub use twine::upload;
 
 use std::env;

@@ -21,12 +21,14 @@ pub struct Devpi {
     port: u16,
 }
 
-/// The one user.
-pub const USER: &str = "user";
-/// Its password.
-pub const PASSWORD: &str = "a password";
-
 impl Devpi {
+    /// The one user.
+    pub const USER: &str = "user";
+    /// Its password.
+    pub const PASSWORD: &str = "a password";
+    /// Where twine uploads to, below countersign or the mirror itself.
+    pub const UPLOAD_PATH: &str = "/user/prod/";
+
     /// Files may be replaced and deleted where it is volatile.
     pub fn start(volatile: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -49,29 +51,26 @@ impl Devpi {
         let url = format!("http://127.0.0.1:{port}/+api");
         daemon.wait_for("devpi-server", secs(60), |_| Request::new("GET", &url).try_send().ok());
         let devpi = Self { daemon, folder, port };
-        devpi.put("/user", &json!({ "password": PASSWORD }));
+        devpi.put("/user", &json!({ "password": Self::PASSWORD }));
         devpi.put("/user/prod", &json!({ "type": "stage", "volatile": volatile, "bases": [] }));
         devpi
     }
-
-    /// Where twine uploads to, below countersign or the mirror itself.
-    pub const UPLOAD_PATH: &str = "/user/prod/";
 
     fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     fn request(&self, method: &str, path: &str) -> Request {
-        let login = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+        let login = STANDARD.encode(format!("{}:{}", Self::USER, Self::PASSWORD));
         Request::new(method, &self.url(path))
             .header("Accept", "application/json")
             .header("Authorization", &format!("Basic {login}"))
-            .header("X-Devpi-Auth", &STANDARD.encode(format!("{USER}:{}", self.token())))
+            .header("X-Devpi-Auth", &STANDARD.encode(format!("{}:{}", Self::USER, self.token())))
     }
 
     /// What a login gives; empty before there is a user.
     fn token(&self) -> String {
-        let login = json!({ "user": USER, "password": PASSWORD });
+        let login = json!({ "user": Self::USER, "password": Self::PASSWORD });
         let response = Request::new("POST", &self.url("/+login"))
             .header("Content-Type", "application/json")
             .body(login.to_string())
@@ -161,7 +160,7 @@ impl Mirror for Devpi {
 
 fn initialize(data: &Path) {
     let mut command = Command::new(tools::python("devpi-init"));
-    command.arg("--serverdir").arg(data).args(["--no-root-pypi", "--root-passwd", PASSWORD]);
+    command.arg("--serverdir").arg(data).args(["--no-root-pypi", "--root-passwd", Devpi::PASSWORD]);
     let output = run(&mut command, secs(60));
     assert!(output.status.success(), "devpi-init: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -1,36 +1,25 @@
 //! The binary under test.
 
+mod metadata;
 mod metrics;
+mod setup;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::Arc;
+use std::process::Output;
 use std::time::Duration;
 
-use serde_json::Value;
-use tempfile::TempDir;
+pub use self::setup::{Setup, countersign};
 
 use self::metrics::Metrics;
 use super::clients::TufClient;
 use super::http::{JSON, Request, Response, get};
-use super::mirror::Mirror;
 use super::packages::Package;
-use super::process::{Daemon, run};
+use super::process::Daemon;
 use super::{eventually, secs};
 
 /// How long a debug build may take for what is to be done at once, on a machine with much else to do.
 pub const SOON: Duration = secs(30);
-
-/// `countersign serve`, not started yet.
-#[derive(Clone)]
-pub struct Setup {
-    upstream: String,
-    folder: Arc<TempDir>,
-    settings: Vec<(String, Value)>,
-    arguments: Vec<String>,
-    memory: Option<u64>,
-}
 
 /// `countersign serve`, ready.
 pub struct Sidecar {
@@ -40,132 +29,6 @@ pub struct Sidecar {
     pub origin: String,
     /// The admin listener.
     pub admin: String,
-}
-
-/// The command with arguments, run to its end.
-pub fn countersign<S: AsRef<str>>(arguments: &[S]) -> Output {
-    let mut command = binary();
-    run(command.args(arguments.iter().map(AsRef::as_ref)), secs(120))
-}
-
-fn binary() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_countersign"))
-}
-
-impl Setup {
-    /// Before a mirror, in a new folder; the mirror is looked at each second.
-    pub fn before(mirror: &dyn Mirror) -> Self {
-        Self::bare(&mirror.simple_url()).set("watch.interval", "1s")
-    }
-
-    /// With nothing but `--upstream` (and ports of its own, since tests run side by side).
-    pub fn bare(upstream: &str) -> Self {
-        Self {
-            upstream: upstream.to_owned(),
-            folder: Arc::new(tempfile::tempdir().expect("a folder")),
-            settings: Vec::new(),
-            arguments: Vec::new(),
-            memory: None,
-        }
-    }
-
-    /// A key of the configuration file.
-    pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.settings.push((key.to_owned(), value.into()));
-        self
-    }
-
-    /// A flag.
-    pub fn flag(mut self, name: &str, value: &str) -> Self {
-        self.arguments.extend([name.to_owned(), value.to_owned()]);
-        self
-    }
-
-    /// The number of bins.
-    pub fn bins(self, bins: u32) -> Self {
-        self.flag("--bins", &bins.to_string())
-    }
-
-    /// The kernel gives it no more data memory than this, bytes.
-    pub fn memory(mut self, bytes: u64) -> Self {
-        self.memory = Some(bytes);
-        self
-    }
-
-    /// The data folder: the default one, below the folder in which it runs.
-    pub fn data(&self) -> PathBuf {
-        self.folder.path().join("countersign-data")
-    }
-
-    /// The whole command line.
-    pub fn command(&self) -> Command {
-        let mut command = match self.memory {
-            Some(bytes) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -d {}; exec \"$0\" \"$@\"", bytes / 1024)]);
-                shell.arg(env!("CARGO_BIN_EXE_countersign"));
-                // Address space that the allocator merely reserves would count too.
-                shell.env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
-                shell
-            }
-            None => binary(),
-        };
-        command.args(["serve", "--upstream", &self.upstream]).args(&self.arguments);
-        command.current_dir(self.folder.path());
-        command
-            .env("COUNTERSIGN_LISTEN", "127.0.0.1:0")
-            .env("COUNTERSIGN_ADMIN_LISTEN", "127.0.0.1:0");
-        command.env_remove("HTTP_PROXY").env_remove("HTTPS_PROXY");
-        if !self.settings.is_empty() {
-            command.args(["--config", "countersign.toml"]);
-            fs::write(self.folder.path().join("countersign.toml"), self.toml())
-                .expect("a configuration file");
-        }
-        command
-    }
-
-    /// Strings, numbers, booleans and lists of them are written alike in TOML and JSON.
-    fn toml(&self) -> String {
-        self.settings.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
-    }
-
-    /// Starts, and waits until it is ready.
-    pub fn start(self) -> Sidecar {
-        let log = self.folder.path().join("countersign.log");
-        let _ = fs::remove_file(&log);
-        let mut daemon = Daemon::spawn(&mut self.command(), &log);
-        let index = daemon.wait_for("the index listener", secs(120), |log| address(log, "index"));
-        let admin = daemon.wait_for("the admin listener", secs(120), |log| address(log, "admin"));
-        let ready = format!("{admin}/readyz");
-        daemon.wait_for("readiness", secs(120), |_| {
-            Request::new("GET", &ready).try_send().ok().filter(|answer| answer.status == 200)
-        });
-        Sidecar { daemon, setup: self, origin: index, admin }
-    }
-
-    /// Starts where it must refuse to, and tells how it ended.
-    pub fn refused(&self) -> Output {
-        run(&mut self.command(), secs(60))
-    }
-}
-
-/// The origin in a log line `listening`.
-fn address(log: &str, listener: &str) -> Option<String> {
-    let line = entries(log).find(|line| {
-        field(line, "message") == Some(&"listening".into())
-            && field(line, "listener") == Some(&listener.into())
-    })?;
-    Some(format!("http://{}", field(&line, "address")?.as_str()?))
-}
-
-/// The JSON lines of a log.
-fn entries(log: &str) -> impl Iterator<Item = Value> {
-    log.lines().filter_map(|line| serde_json::from_str(line).ok())
-}
-
-/// A field of a log line.
-pub fn field<'a>(line: &'a Value, name: &str) -> Option<&'a Value> {
-    line.get(name).or_else(|| line.get("fields")?.get(name))
 }
 
 impl Sidecar {
@@ -229,10 +92,16 @@ impl Sidecar {
         entry["hashes"]["sha256"].as_str().map(str::to_owned)
     }
 
-    /// Waits until the page lists a file with the hash of these bytes.
+    /// Waits until the page lists a file with the hash of these bytes, and the file is a target: where the
+    /// mirror gives no length, a little later.
     pub fn wait_for(&self, file: &Package) {
+        let hash = file.sha256();
         let what = format!("{} on its page", file.filename);
-        eventually(&what, SOON, || self.listed(file).filter(|listed| *listed == file.sha256()));
+        eventually(&what, SOON, || self.listed(file).filter(|listed| *listed == hash));
+        let what = format!("{} among the targets", file.filename);
+        eventually(&what, SOON, || {
+            self.signed(&target_path(file)).filter(|signed| *signed == hash)
+        });
     }
 
     /// Waits until the page does not list a file.
@@ -285,15 +154,30 @@ impl Sidecar {
         self.daemon.log()
     }
 
+    /// Says that a project changed, as a mirror's webhook does.
+    pub fn webhook(&self, project: &str) {
+        let url = format!("{}/hooks/changed?project={project}", self.admin);
+        let answer = Request::new("POST", &url).send();
+        assert_eq!(answer.status, 202, "{}", answer.text());
+    }
+
+    /// The versions of all online roles, the bins by their highest.
+    pub fn versions(&self) -> [u64; 3] {
+        ["timestamp", "snapshot", "bin"].map(|role| self.version(role))
+    }
+
     /// A command to the running process, which must succeed.
-    pub fn control(&self, arguments: &[&str]) -> String {
+    pub fn control(&self, arguments: &[&str]) {
+        let output = self.try_control(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+
+    /// A command to the running process.
+    pub fn try_control(&self, arguments: &[&str]) -> Output {
         let data = self.data();
         let mut all = arguments.to_vec();
         all.extend(["--data", data.to_str().expect("a name")]);
-        let output = countersign(&all);
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {said}");
-        said
+        countersign(&all)
     }
 
     pub fn process(&mut self) -> &mut Daemon {
@@ -329,8 +213,14 @@ pub fn page_path(project: &str) -> String {
     format!("simple/{project}/vnd.pypi.simple.v1.json")
 }
 
-/// What a folder's files are and hold: names below it with their bytes.
-pub fn snapshot(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+/// What a repository has signed, as it lies in the data folder; not what is mere advice.
+pub fn signed_tree(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let folders = ["root", "journal", "metadata", "timestamps", "pages"];
+    folders.iter().flat_map(|name| tree(&data.join("repository").join(name))).collect()
+}
+
+/// All files below a folder, with their bytes.
+pub fn tree(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
