@@ -1,0 +1,189 @@
+//! Reads a page or list whole, decompressed, within a bound.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use flate2::write::MultiGzDecoder;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http_body_util::BodyExt as _;
+use url::Url;
+
+use super::guard::Guarded;
+use super::url_text::redacted;
+use super::{BodyError, UpstreamError};
+
+/// The whole body, at most `limit` bytes of it.
+pub(super) async fn collect(
+    url: &Url,
+    headers: &HeaderMap,
+    body: Guarded,
+    limit: u64,
+) -> Result<Bytes, UpstreamError> {
+    let announced = content_length(headers).unwrap_or_default();
+    if announced > limit {
+        return Err(UpstreamError::TooLarge { url: redacted(url), limit });
+    }
+    match encoding(headers) {
+        Encoding::Identity => {
+            read(url, body, Bounded::new(limit, announced)).await.map(Bounded::into_bytes)
+        }
+        Encoding::Gzip => {
+            let decoder = MultiGzDecoder::new(Bounded::new(limit, announced));
+            let decoder = read(url, body, decoder).await?;
+            decoder.finish().map(Bounded::into_bytes).map_err(|error| sort(url, limit, &error))
+        }
+        Encoding::Other => {
+            Err(UpstreamError::Encoding { url: redacted(url), why: "not one that was asked for" })
+        }
+    }
+}
+
+/// Writes the body into `to`.
+async fn read<W: Write>(url: &Url, mut body: Guarded, mut to: W) -> Result<W, UpstreamError> {
+    let limit = body.limit();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error {
+            BodyError::Upstream(error) => error,
+            other => UpstreamError::Malformed { url: redacted(url), why: other.to_string() },
+        })?;
+        if let Ok(data) = frame.into_data() {
+            to.write_all(&data).map_err(|error| sort(url, limit, &error))?;
+        }
+    }
+    Ok(to)
+}
+
+fn sort(url: &Url, limit: u64, error: &io::Error) -> UpstreamError {
+    let url = redacted(url);
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => UpstreamError::TooLarge { url, limit },
+        io::ErrorKind::UnexpectedEof => UpstreamError::Truncated { url },
+        _ => UpstreamError::Encoding { url, why: "broken gzip" },
+    }
+}
+
+/// The `Content-Length` that a head announces, bytes.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// How a body is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Identity,
+    Gzip,
+    Other,
+}
+
+/// How the body under `headers` is encoded.
+pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
+    let mut found = Encoding::Identity;
+    let values = headers.get_all(CONTENT_ENCODING).iter();
+    for word in values.flat_map(|value| value.as_bytes().split(|b| *b == b',')) {
+        let word = word.trim_ascii().to_ascii_lowercase();
+        found = match (word.as_slice(), found) {
+            (b"" | b"identity", found) => found,
+            (b"gzip" | b"x-gzip", Encoding::Identity) => Encoding::Gzip,
+            _ => return Encoding::Other,
+        };
+    }
+    found
+}
+
+/// A buffer that refuses to grow past its limit.
+struct Bounded {
+    bytes: Vec<u8>,
+    limit: u64,
+}
+
+/// Announced lengths are believed up to this when the buffer is made, bytes.
+const BELIEVED: u64 = 1024 * 1024;
+
+impl Bounded {
+    fn new(limit: u64, announced: u64) -> Self {
+        let capacity = usize::try_from(announced.min(BELIEVED)).unwrap_or_default();
+        Self { bytes: Vec::with_capacity(capacity), limit }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        self.bytes.into()
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if (self.bytes.len() + data.len()) as u64 > self.limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn gunzip(data: &[u8], limit: u64) -> io::Result<Vec<u8>> {
+        let mut decoder = MultiGzDecoder::new(Bounded::new(limit, 0));
+        decoder.write_all(data)?;
+        decoder.finish().map(|bounded| bounded.bytes)
+    }
+
+    #[test]
+    fn encodings_are_told_apart() {
+        for (value, expected) in [
+            ("", Encoding::Identity),
+            ("identity", Encoding::Identity),
+            ("GZip", Encoding::Gzip),
+            ("x-gzip", Encoding::Gzip),
+            ("gzip, gzip", Encoding::Other),
+            ("br", Encoding::Other),
+            ("deflate", Encoding::Other),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(value));
+            assert_eq!(encoding(&headers), expected, "{value}");
+        }
+        assert_eq!(encoding(&HeaderMap::new()), Encoding::Identity);
+    }
+
+    #[test]
+    fn several_gzip_members_are_one_body() {
+        let both = [gzip(b"one "), gzip(b"two")].concat();
+        assert_eq!(gunzip(&both, 100).unwrap(), b"one two");
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        let bomb = gzip(&vec![0; 10_000_000]);
+        assert_eq!(gunzip(&bomb, 1000).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(gunzip(&bomb, 10_000_000).unwrap().len(), 10_000_000);
+    }
+
+    proptest! {
+        #[test]
+        fn no_truncated_gzip_is_taken(data in prop::collection::vec(any::<u8>(), 0..300), cut in any::<prop::sample::Index>()) {
+            let whole = gzip(&data);
+            prop_assert_eq!(gunzip(&whole, 300).unwrap(), data);
+            let cut = cut.index(whole.len());
+            prop_assert!(gunzip(&whole[..cut], 300).is_err());
+        }
+    }
+}
