@@ -24,9 +24,10 @@ pub struct ProjectPage {
     pub tracks: Vec<String>,
     /// `alternate-locations` (PEP 708).
     pub alternate_locations: Vec<String>,
-    /// Top-level keys that this model does not know.
+    /// Top-level keys that this model does not know. Here as elsewhere, keys that begin with `_` are the
+    /// upstream's own and are dropped.
     pub extra: BTreeMap<String, Value>,
-    /// Keys of `meta` that this model does not know; keys that begin with `_` are the upstream's own and are dropped.
+    /// Keys of `meta` that this model does not know.
     pub meta_extra: BTreeMap<String, Value>,
 }
 

@@ -21,7 +21,7 @@ pub struct NameError(String);
 
 /// The longest name that is accepted, in bytes. Longer ones exist on no index and make paths
 /// that file systems refuse.
-const LONGEST: usize = 200;
+pub(super) const LONGEST: usize = 200;
 
 impl ProjectName {
     /// Normalizes `name`.
@@ -32,10 +32,10 @@ impl ProjectName {
         let bytes = name.as_bytes();
         let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
         let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if !edge(bytes.first())
+        if bytes.len() > LONGEST
+            || !edge(bytes.first())
             || !edge(bytes.last())
             || !bytes.iter().all(inner)
-            || bytes.len() > LONGEST
         {
             return Err(NameError(name.chars().take(LONGEST).collect()));
         }
