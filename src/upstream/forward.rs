@@ -83,6 +83,10 @@ impl Upstream {
             answer = sender.request(request) => answer.map_err(|error| sort(self.simple_url(), &error))?,
             () = progress.stalls(limit) => return Err(late(self.simple_url(), limit)),
         };
+        if answer.status().is_informational() {
+            let why = "it switches protocols, which nobody asked for".to_owned();
+            return Err(UpstreamError::Malformed { url: redacted(self.simple_url()), why });
+        }
         Ok(self.relay(answer))
     }
 

@@ -81,9 +81,7 @@ impl Upstream {
                 let first = self.below_index(to).and_then(|rest| rest.split('/').next());
                 if self.is_same_index(to) && first.is_some_and(|name| names(name, project)) {
                     Verdict::Follow
-                } else if !self.is_same_index(to)
-                    && last_segment(to).is_some_and(|name| names(name, project))
-                {
+                } else if last_segment(to).is_some_and(|name| names(name, project)) {
                     Verdict::Elsewhere
                 } else {
                     Verdict::Refuse("it leads to no page of this project")

@@ -20,6 +20,12 @@ impl MirrorUrl {
     pub fn simple_base(text: &str) -> Result<(Self, Option<Credentials>), ConfigError> {
         let wrong = |why| ConfigError::Url { value: redact_text(text), why };
         let mut url = parse(text).map_err(wrong)?;
+        if url.path().contains('@') {
+            // Most likely the end of a password, the first part of which was taken for a host.
+            return Err(wrong(
+                "its path has an '@': write a '/' in a password as %2F, an '@' in a path as %40",
+            ));
+        }
         let credentials = take_credentials(&mut url).map_err(wrong)?;
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
@@ -163,6 +169,7 @@ mod tests {
             "htps//ann:hunter2@m.example/simple/",
             "https://ann:hunter2/x@m.example/",
             "https://ann:hunter2#x@m.example/",
+            "https://ann:1/hunter2@m.example/",
             "ann:hunter2@m.example",
             "ftp://ann:hunter2@m.example/",
             "https://m.example/simple/?token=hunter2",

@@ -165,3 +165,6 @@ impl HttpBody for Verifying {
         SizeHint::with_exact(self.length - self.passed)
     }
 }
+
+#[cfg(test)]
+mod tests;
