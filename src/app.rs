@@ -43,14 +43,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
     let readiness = Arc::new(Readiness::requiring(&CONDITIONS));
     let upstream = Upstream::new(&config.upstream, &config.limits, config.access)?;
-    let tls = proxy::tls::load(&config.tls)?;
+    let tls = proxy::tls::configured(&config.tls)?;
     let index = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
 
     let store = Store::open(&config.data.join(layout::REPOSITORY))?;
     let keys = KeyFolder::new(&config.data);
     let root = ensure_repository(&config, &store, &keys, &upstream).await?;
-    let (publisher, repository, publishing) = open_publisher(&config, &store, &keys, &metrics).await?;
+    let (publisher, repository, publishing) =
+        open_publisher(&config, &store, &keys, &metrics).await?;
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
     readiness.met("repository");
 
@@ -82,8 +83,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     };
     announce("admin", &admin)?;
     let admin = tokio::spawn(admin::serve(admin, state, stop.clone()));
-    let proxy =
-        Proxy::new(ProxyParts { repository, upstream, spool, watcher, metrics, config });
+    let proxy = Proxy::new(ProxyParts { repository, upstream, spool, watcher, metrics, config });
     announce("index", &index)?;
     let serving = tokio::spawn(proxy::serve(index, tls, proxy, stop.clone()));
     readiness.met("listener");

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::Environment;
 use super::flags::{Location, Size, given};
+use crate::app;
 use crate::config::{Config, ConfigError, Override};
 
 pub(super) const ABOUT: &str = "Stands in front of a mirror, signs what it publishes, and serves what is signed.
@@ -70,6 +71,7 @@ impl Args {
 /// Where it cannot start, or cannot go on.
 pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
     let config = args.config(environment)?;
-    let upstream = config.upstream_url()?;
-    anyhow::bail!("cannot serve {upstream} yet")
+    config.upstream_url()?;
+    app::serve(config).await?;
+    Ok(ExitCode::SUCCESS)
 }

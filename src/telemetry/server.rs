@@ -1,4 +1,5 @@
-//! A small HTTP/1.1 server for the private doors: the second listener and the control socket.
+//! Accepting connections, for every listener; and a small HTTP/1.1 server for the private doors: the second listener
+//! and the control socket.
 
 use std::convert::Infallible;
 use std::io;
@@ -13,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::net::Listener;
@@ -35,6 +36,15 @@ struct Patience {
     drain: Duration,
 }
 
+/// What a listener takes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// So many connections at once; more wait in the listener's queue.
+    pub connections: usize,
+    /// How long answers under way may take to end after the shutdown began.
+    pub drain: Duration,
+}
+
 /// Answers requests on `listener` until `shutdown`, then lets those under way finish, for five seconds at the most.
 ///
 /// HTTP/1.1 alone: the automatic choice of a version reads a connection's first bytes without any time limit.
@@ -50,7 +60,7 @@ where
 
 async fn serve_with<L, H, F>(
     patience: Patience,
-    mut listener: L,
+    listener: L,
     handler: H,
     shutdown: CancellationToken,
 ) where
@@ -59,17 +69,8 @@ async fn serve_with<L, H, F>(
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    while let Some(next) = shutdown.run_until_cancelled(accept(&mut listener, &slots)).await {
-        let (stream, slot) = match next {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "could not accept a connection");
-                sleep(PAUSE).await;
-                continue;
-            }
-        };
+    let bounds = Bounds { connections: CONNECTIONS, drain: patience.drain };
+    let connect = |stream, _, watcher: Watcher| {
         let handler = handler.clone();
         let service = service_fn(move |request| {
             let answer = handler(request);
@@ -79,16 +80,46 @@ async fn serve_with<L, H, F>(
             .timer(TokioTimer::new())
             .header_read_timeout(patience.head)
             .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
+        async move {
+            if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%error, "connection ended early");
             }
+        }
+    };
+    connections(listener, bounds, shutdown, connect).await;
+}
+
+/// Accepts connections until `shutdown` and gives each, with its peer's address, to `connect`, whose future runs in a
+/// task of its own. Then waits until all are done which hold their [`Watcher`], for `bounds.drain` at the most.
+pub async fn connections<L, C, F>(
+    mut listener: L,
+    bounds: Bounds,
+    shutdown: CancellationToken,
+    connect: C,
+) where
+    L: Listener,
+    C: Fn(L::Io, L::Addr, Watcher) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(bounds.connections));
+    while let Some(next) = shutdown.run_until_cancelled(accept(&mut listener, &slots)).await {
+        let (stream, addr, slot) = match next {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection");
+                sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let connection = connect(stream, addr, graceful.watcher());
+        tokio::spawn(async move {
+            connection.await;
             drop(slot);
         });
     }
     drop(listener);
-    if timeout(patience.drain, graceful.shutdown()).await.is_err() {
+    if timeout(bounds.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests under way were cut off at the end of the shutdown");
     }
 }
@@ -98,10 +129,10 @@ type Slot = tokio::sync::OwnedSemaphorePermit;
 async fn accept<L: Listener>(
     listener: &mut L,
     slots: &Arc<Semaphore>,
-) -> io::Result<(L::Io, Slot)> {
+) -> io::Result<(L::Io, L::Addr, Slot)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, slot))
+    let (stream, addr) = listener.accept().await?;
+    Ok((stream, addr, slot))
 }
 
 /// An answer that nobody stores and no browser takes for anything else.
