@@ -43,7 +43,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
     let readiness = Arc::new(Readiness::requiring(&CONDITIONS));
     let upstream = Upstream::new(&config.upstream, &config.limits, config.access)?;
-    let tls = proxy::tls::configured(&config.tls)?;
+    let tls = proxy::tls::server_config(&config.tls)?;
     let index = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
 
