@@ -43,7 +43,7 @@ impl Proxy {
                 fetched.map_err(|error| self.failed(&pinned, error))?
             }
         };
-        self.verified(request, &pinned, &file, Bare::Given)
+        self.verified(request, &pinned, &file, Bare::Ignored)
     }
 
     /// `<file>.asc` (PEP 503)

@@ -1,16 +1,19 @@
 //! What clients reach: signed pages, metadata and files, and whatever else of the mirror passes through.
 //!
 //! ```text
-//! serve        the listener: TLS, HTTP/1.1 and 2, shutdown
-//! connection   a connection that is reset when an answer breaks off
-//! tls          certificate and key
-//! route path   what a request is for
-//! page list metadata target file core_metadata   the answers that are ours
-//! document range   how bytes are sent: validators, encodings, ranges
-//! recent       files that were wrong a moment ago
-//! passthrough upload   what goes on to the mirror
-//! errors       the one place where errors become answers
-//! observe      metrics
+//! serve                    the listener: TLS, HTTP/1.1 and 2, shutdown
+//! connection               a connection that is reset when an answer breaks off
+//! tls                      certificate and key
+//! route  path              what a request is for
+//! page  list  metadata     documents: signed pages, the list, TUF metadata
+//! document                 how they are sent: validators, encodings
+//! file  stream  beside     files: from the spool, streamed; core metadata, signatures
+//! source                   which bytes a file name stands for, and where they lie upstream
+//! range                    parts of verified files
+//! recent                   files that were wrong a moment ago
+//! passthrough  upload      what goes on to the mirror
+//! errors                   the one place where errors become answers
+//! observe                  metrics
 //! ```
 //!
 //! It reads what is published and asks the watcher to look at projects; it sees no key and no store that can be written.
@@ -131,9 +134,12 @@ impl Proxy {
     {
         let resource = self.0.routes.resource(request.method(), request.uri().path());
         let observed = Observed::start(&self.metrics, resource.label());
-        let method = request.method().clone();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let answer = self.answer(resource, request).await;
-        observed.answered(answer.unwrap_or_else(|problem| refused(&problem, &method)))
+        let response = answer.unwrap_or_else(|problem| refused(&problem, &method));
+        // The query is left out: it may hold credentials.
+        tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
+        observed.answered(response)
     }
 
     async fn answer<B>(&self, resource: Resource, request: Request<B>) -> Answer

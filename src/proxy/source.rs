@@ -12,8 +12,8 @@ use crate::index::{File, ProjectName, Source, project_candidates};
 use crate::repository::file_path;
 use crate::tuf::Digest;
 
-/// So many readings of one file name are looked at.
-const MOST_CANDIDATES: usize = 8;
+/// Of the projects that a file name can mean, and that were not seen before, so many are looked at.
+const MOST_ASKED: usize = 8;
 /// When a look at the project may have found the file.
 const LOOKING: Duration = Duration::from_secs(5);
 
@@ -75,29 +75,41 @@ impl Proxy {
     ) -> Result<Option<Listed>, Problem> {
         let mut unknown = Vec::new();
         let mut first = None;
-        for project in project_candidates(filename).into_iter().take(MOST_CANDIDATES) {
+        // A version seldom has a dash, a name often does: the longest reading is the likeliest.
+        for project in project_candidates(filename).into_iter().rev() {
             if self.repository.model(&project).await?.is_none() {
                 unknown.push(project);
-                continue;
+            } else if let Some(listed) = self.if_listed(&project, filename).await? {
+                if self.lies_at(&listed, request.uri.path()).await? {
+                    return Ok(Some(listed));
+                }
+                first = first.or(Some(listed));
             }
-            let Ok(listed) = self.listed(&project, filename).await else { continue };
-            if self.lies_at(&listed, request.uri.path()).await? {
-                return Ok(Some(listed));
-            }
-            first = first.or(Some(listed));
         }
         if first.is_some() {
             return Ok(first);
         }
         let mut failure = None;
-        for project in unknown {
-            match self.listed(&project, filename).await {
-                Ok(listed) => return Ok(Some(listed)),
-                Err(problem) if problem.is_not_found() => {}
+        for project in unknown.into_iter().take(MOST_ASKED) {
+            match self.if_listed(&project, filename).await {
+                Ok(None) => {}
+                Ok(listed) => return Ok(listed),
                 Err(problem) => failure = Some(problem),
             }
         }
         failure.map_or(Ok(None), Err)
+    }
+
+    async fn if_listed(
+        &self,
+        project: &ProjectName,
+        filename: &str,
+    ) -> Result<Option<Listed>, Problem> {
+        match self.listed(project, filename).await {
+            Ok(listed) => Ok(Some(listed)),
+            Err(problem) if problem.is_not_found() => Ok(None),
+            Err(problem) => Err(problem),
+        }
     }
 
     async fn lies_at(&self, listed: &Listed, path: &str) -> Result<bool, Problem> {

@@ -75,6 +75,8 @@ fn projects(head: &Parts, seen: &[u8]) -> Vec<ProjectName> {
     let last = || segments(head.uri.path()).and_then(|mut segments| segments.pop());
     let filename = filename.or_else(last).filter(|name| is_distribution(name));
     let mut projects = project_candidates(&filename.unwrap_or_default());
+    // The longest reading is the likeliest.
+    projects.reverse();
     projects.truncate(MOST_CANDIDATES);
     projects
 }
@@ -169,7 +171,7 @@ mod tests {
     #[test]
     fn without_it_the_file_name_does() {
         let body = "--b\nContent-Disposition: form-data; name=\"content\"; filename=\"foo-bar-1.0.tar.gz\"\n\nxyz";
-        assert_eq!(found("/legacy/", body), ["foo", "foo-bar"]);
+        assert_eq!(found("/legacy/", body), ["foo-bar", "foo"]);
         assert_eq!(found("/repo/demo_a-1.0-py3-none-any.whl", "PK"), ["demo-a"]);
         assert!(found("/legacy/", "no multipart").is_empty());
         assert!(found("/legacy/", "").is_empty());
