@@ -68,7 +68,7 @@ impl Rules<'_> {
         history: History<'_>,
         decision: &mut Decision,
     ) -> Option<File> {
-        if let Some(why) = self.misnamed(&shown.filename) {
+        if let Some(why) = misnamed(self.project, &shown.filename) {
             decision.refused.push(Refused {
                 project: self.project.clone(),
                 filename: Some(shown.filename.clone()),
@@ -146,20 +146,6 @@ impl Rules<'_> {
         self.allowances.iter().any(given)
     }
 
-    /// Why nobody could ask for a file of this name, if so. What is no distribution of this project is passed over by
-    /// every installer.
-    fn misnamed(&self, filename: &str) -> Option<String> {
-        if let Err(error) = file_path(self.project, filename) {
-            Some(error.to_string())
-        } else if !belongs_to(filename, self.project) {
-            Some("its name is not one of this project".to_owned())
-        } else if !is_distribution(filename) {
-            Some("its name is not that of a distribution".to_owned())
-        } else {
-            None
-        }
-    }
-
     fn refused(&self, filename: &str, reason: Refusal, expected: Digest, found: Digest) -> Refused {
         Refused {
             project: self.project.clone(),
@@ -168,6 +154,20 @@ impl Rules<'_> {
             expected: Some(expected),
             found: Some(found.to_string()),
         }
+    }
+}
+
+/// Why nobody could ask for a file of this name, if so. What is no distribution of this project is passed over by
+/// every installer.
+pub(crate) fn misnamed(project: &ProjectName, filename: &str) -> Option<String> {
+    if let Err(error) = file_path(project, filename) {
+        Some(error.to_string())
+    } else if !belongs_to(filename, project) {
+        Some("its name is not one of this project".to_owned())
+    } else if !is_distribution(filename) {
+        Some("its name is not that of a distribution".to_owned())
+    } else {
+        None
     }
 }
 

@@ -19,6 +19,7 @@ mod update;
 mod withdrawal;
 
 pub use file::Allowance;
+pub(crate) use file::{misnamed, tells_the_same};
 pub use measure::Measure;
 pub use operator::{Block, Unblock};
 pub use update::{Held, PageUpdate, QUARANTINED};

@@ -2,14 +2,20 @@
 //!
 //! ```text
 //! poll       the project list, then pages, again and again
+//! list       the project list
+//! demand     looks that clients, uploads and webhooks ask for
+//! operator   allow, block, unblock
 //! flight     one look at a project at a time; who comes meanwhile shares the next
+//! wish       what a look is to do, and what came of it
 //! look       one look: fetch, parse, enrich, publish, record
-//! enrich     sizes and hashes that the mirror does not give
-//! missing    when a project that is gone is believed to be gone
+//! enrich     sizes and hashes that the mirror does not give: open (which), errand (finding out), party (who is at it)
+//! gone       a project that is not there: missing (when that is believed)
 //! belief     whether serials and validators can be believed
 //! cursor     what was seen last; advice, written after the publication that covers it
 //! health     whether the mirror answers
-//! operator   allow, block, unblock
+//! reports    what was refused, reported once
+//! probe      the first look
+//! state      what they share
 //! ```
 
 use std::sync::Arc;
@@ -18,15 +24,41 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::index::ProjectName;
+use crate::policy::Measure;
 use crate::repository::{Publisher, Repository};
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::telemetry::Metrics;
+use crate::tuf::Digest;
 use crate::upstream::Upstream;
 
+mod belief;
+mod cursor;
+mod demand;
+mod enrich;
+mod errand;
 mod error;
+mod flight;
+mod gone;
+mod health;
+mod list;
+mod look;
+mod missing;
+mod open;
+mod operator;
+mod party;
+mod poll;
+mod probe;
+mod reports;
+mod state;
+#[cfg(test)]
+mod tests;
+mod wish;
 
 pub use error::WatchError;
+pub use probe::probe;
+
+use state::Watch;
 
 /// What a watcher is made from.
 pub struct WatcherParts {
@@ -62,46 +94,62 @@ pub enum Asked {
 /// Watches the mirror. Cheap to clone.
 #[derive(Clone)]
 pub struct Watcher {
-    parts: Arc<WatcherParts>,
+    watch: Watch,
 }
 
 impl Watcher {
-    /// A watcher that does nothing by itself before [`Watcher::run`].
+    /// A watcher that polls nothing before [`Watcher::run`].
     pub fn new(parts: WatcherParts) -> Self {
-        Self { parts: Arc::new(parts) }
+        Self { watch: Watch::new(parts) }
     }
 
-    /// Looks whether the mirror wants a login. A mirror that cannot be reached is no error: it may come back.
+    /// As [`probe`], for the mirror and the configuration of this watcher.
     ///
     /// # Errors
-    /// [`WatchError::LoginWanted`], [`WatchError::LoginRefused`] or [`WatchError::NotOpen`]; nothing must be served then.
+    /// As [`probe`].
     pub async fn first_look(&self) -> Result<(), WatchError> {
-        let _ = &self.parts;
-        Ok(())
+        probe(&self.watch.upstream, self.watch.config.access).await.map(drop)
     }
 
     /// Polls until `shutdown`, then waits a little for looks that are under way.
     pub async fn run(self, shutdown: CancellationToken) {
-        shutdown.cancelled().await;
+        self.watch.run(&shutdown).await;
     }
 
     /// Looks at a project that a client asks for and that is not published; waits for its publication, at most
     /// `watch.on-demand-timeout`. Who asks at the same time shares one look; what the mirror does not know is remembered
     /// for a few seconds.
-    pub async fn ask(&self, _project: &ProjectName) -> Asked {
-        Asked::Unknown
+    pub async fn ask(&self, project: &ProjectName) -> Asked {
+        self.watch.ask(project).await
     }
 
     /// A file was uploaded, to that project where its name is known: looks at once, and again after 1, 5 and 30 s. Must be
     /// called within a runtime.
-    pub fn uploaded(&self, _project: Option<&ProjectName>) {}
+    pub fn uploaded(&self, project: Option<&ProjectName>) {
+        self.watch.uploaded(project.cloned());
+    }
 
     /// A webhook says that a project changed, or, without a name, that something did. Must be called within a runtime.
-    pub fn changed(&self, _project: Option<ProjectName>) {}
+    pub fn changed(&self, project: Option<ProjectName>) {
+        self.watch.changed(project);
+    }
+
+    /// A file was fetched whole, and its hash is the signed one: corrects a length that the mirror promised wrongly, or did
+    /// not know. Must be called within a runtime.
+    pub fn measured(&self, project: &ProjectName, filename: &str, sha256: Digest, length: u64) {
+        let (project, filename) = (project.clone(), filename.to_owned());
+        let edit = Arc::new(Measure { project: project.clone(), filename, sha256, length });
+        let watch = self.watch.clone();
+        self.watch.tracker.spawn(async move {
+            if let Err(error) = watch.publish(&project, edit, std::time::Instant::now()).await {
+                tracing::warn!(%project, %error, "a corrected length cannot be published");
+            }
+        });
+    }
 
     /// The projects that the mirror listed last, in order; `None` before the first list, and where only projects that
     /// clients ask for are watched.
     pub fn projects(&self) -> Option<Arc<[ProjectName]>> {
-        None
+        self.watch.names.load().as_deref().cloned()
     }
 }
