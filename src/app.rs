@@ -72,7 +72,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let publishing = tokio::spawn(publishing.run(last.clone()));
     tokio::spawn(show_spool(spool.clone(), metrics.clone(), last.clone()));
     let watching = tokio::spawn(watcher.clone().run(stop.clone()));
-    let control = control::serve(&config.data, Arc::new(watcher.clone()), stop.clone())?;
+    let socket = config.data.join(control::SOCKET);
+    let control = control::serve(&socket, Arc::new(watcher.clone()), stop.clone())?;
     let state = AdminState {
         metrics: metrics.clone(),
         readiness: readiness.clone(),
