@@ -134,8 +134,8 @@ pub enum UnknownName {
 pub enum Replacing {
     /// They may.
     Yes {
-        /// How we know.
-        evidence: String,
+        /// The index of devpi that is volatile.
+        index: String,
     },
     /// They may not.
     No {
@@ -153,6 +153,8 @@ pub enum Replacing {
 pub struct Sample {
     /// How many projects were looked at.
     pub projects: u64,
+    /// Whether it ended early, because the mirror no longer answered.
+    pub cut_short: bool,
     /// Pages in JSON that can be used.
     pub json: u64,
     /// Pages in HTML that can be used.
@@ -253,6 +255,8 @@ pub struct OriginUse {
     pub own: bool,
     /// Whether it is allowed.
     pub allowed: bool,
+    /// One of them, as `project/filename`.
+    pub example: String,
 }
 
 /// Files, and how large they are.
@@ -343,6 +347,13 @@ impl Sample {
     /// Projects of which is known whether they have a page.
     pub fn answered(&self) -> u64 {
         self.json + self.html + self.missing.count + self.elsewhere.count
+    }
+
+    /// Files whose hash and length matter: all but those that would be refused whatever is configured.
+    pub fn judged(&self) -> u64 {
+        use FileCause::{Entry, Name, TooLarge};
+        let of = |cause| self.refused_files.get(&cause).map_or(0, |group| group.count);
+        self.files.saturating_sub([Entry, Name, TooLarge].into_iter().map(of).sum())
     }
 
     /// Counts a file that would be refused.

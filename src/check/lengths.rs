@@ -5,9 +5,9 @@ use futures::stream;
 use indicatif::ProgressBar;
 
 use super::facts::{FileCause, Lengths, Sample};
-use super::sample::{CONCURRENCY, spread};
+use super::sample::{CONCURRENCY, Patience, spread};
 use super::tally::{Unsized, too_large};
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, UpstreamError};
 
 /// Files without SHA-256 that are asked for: their lengths say what hashing them would cost.
 const MOST_WITHOUT_SHA256: usize = 100;
@@ -36,9 +36,11 @@ pub(super) async fn measure(
         let answer = upstream.head(&file.url).await;
         (file, answer)
     };
+    let mut patience = Patience::default();
     let mut answers = stream::iter(files).map(ask).buffered(CONCURRENCY);
     while let Some((file, answer)) = answers.next().await {
         progress.inc(1);
+        patience.note(answer.as_ref().is_err_and(UpstreamError::is_transient));
         let measured = match file.hashed {
             true => &mut lengths.with_sha256,
             false => &mut lengths.without_sha256,
@@ -54,6 +56,9 @@ pub(super) async fn measure(
             }
             Ok(None) => {}
             Err(error) => sample.refuse(FileCause::Unreachable, file.name, error),
+        }
+        if patience.is_over() {
+            break;
         }
     }
     lengths

@@ -28,6 +28,8 @@ mod probe;
 mod replacing;
 mod sample;
 mod tally;
+#[cfg(test)]
+mod tests;
 pub mod text;
 
 pub use facts::Report;

@@ -57,7 +57,7 @@ async fn devpi(upstream: &Upstream) -> Replacing {
                 stable.push(format!("{name} is a copy of another index"));
             }
             Some(Index { volatile: Some(true), .. }) => {
-                return Replacing::Yes { evidence: cut(&format!("volatile = true on {name}")) };
+                return Replacing::Yes { index: cut(&name) };
             }
             Some(Index { volatile: Some(false), bases, .. }) => {
                 stable.push(format!("volatile = false on {name}"));
@@ -133,7 +133,7 @@ mod tests {
         let stable = r#"{"result": {"volatile": false, "type": "stage", "bases": ["root/pypi", "alice/prod"]}}"#;
         let volatile = r#"{"result": {"volatile": true, "type": "stage", "bases": []}}"#;
         let copy = r#"{"result": {"volatile": true, "type": "mirror"}}"#;
-        let yes = |on: &str| Replacing::Yes { evidence: format!("volatile = true on {on}") };
+        let yes = |on: &str| Replacing::Yes { index: on.into() };
         assert_eq!(inferred(volatile, None).await, yes("alice/prod"));
         assert_eq!(inferred(stable, Some(volatile)).await, yes("root/pypi"));
         assert_eq!(inferred(stable, None).await, Replacing::Unknown);

@@ -29,6 +29,7 @@ pub(super) async fn look(
     progress: &ProgressBar,
 ) {
     let mut again = None;
+    let mut patience = Patience::default();
     // In order, so that examples are the same each time.
     let mut looks = stream::iter(projects).map(|name| page(upstream, name)).buffered(CONCURRENCY);
     while let Some((project, seen)) = looks.next().await {
@@ -37,12 +38,34 @@ pub(super) async fn look(
         {
             again = Some((project.clone(), page.validators.clone()));
         }
+        patience.note(matches!(&seen, Seen::Failed(error) if error.is_transient()));
         tally.add(&project, seen);
         progress.inc(1);
+        if patience.is_over() {
+            tally.sample.cut_short = true;
+            return;
+        }
     }
     if let Some((project, validators)) = again {
         let reply = upstream.page(&project, Some(&validators)).await;
         tally.sample.etags.revalidates = Some(matches!(reply, Ok(PageReply::NotModified)));
+    }
+}
+
+/// Ends a look at a mirror that has gone: each request to one that hangs takes its whole timeout.
+#[derive(Default)]
+pub(super) struct Patience(usize);
+
+impl Patience {
+    /// Failures in a row that end it.
+    const FAILURES: usize = 3 * CONCURRENCY;
+
+    pub(super) fn note(&mut self, failed: bool) {
+        self.0 = if failed { self.0 + 1 } else { 0 };
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.0 >= Self::FAILURES
     }
 }
 
@@ -87,7 +110,7 @@ mod tests {
     fn a_sample_is_evenly_spread() {
         assert_eq!(spread((0..10).collect(), 3), [3, 6, 9]);
         assert_eq!(spread((0..4).collect(), 9), [0, 1, 2, 3]);
-        assert_eq!(spread(Vec::<u8>::new(), 3), []);
+        assert!(spread(Vec::<u8>::new(), 3).is_empty());
     }
 
     proptest! {

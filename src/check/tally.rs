@@ -148,10 +148,13 @@ impl<'a> Tally<'a> {
     fn file(&mut self, project: &ProjectName, file: &File, link: Option<&Url>) {
         let name = format!("{project}/{}", file.filename);
         if let Some(link) = link {
-            self.origin(link);
+            self.origin(link, &name);
         }
-        if let Some((cause, why)) = self.flaw(project, file, link) {
-            return self.sample.refuse(cause, name, why);
+        match self.flaw(project, file, link) {
+            // It is taken once its origin is allowed.
+            Some((FileCause::Origin, why)) => self.sample.refuse(FileCause::Origin, &name, why),
+            Some((cause, why)) => return self.sample.refuse(cause, &name, why),
+            None => {}
         }
         match file.core_metadata {
             CoreMetadata::None => {}
@@ -161,6 +164,7 @@ impl<'a> Tally<'a> {
         let hashed = file.sha256().is_some();
         self.size(file.size, hashed);
         if let (None, Some(url)) = (file.size, link)
+            && (self.rules.allows)(url)
             && self.unsized_files.len() < MOST_UNSIZED
         {
             self.unsized_files.push(Unsized { name, url: url.clone(), hashed });
@@ -181,7 +185,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn origin(&mut self, link: &Url) {
+    fn origin(&mut self, link: &Url, file: &str) {
         let origin = link.origin();
         let name = origin.ascii_serialization();
         let sample = &mut self.sample;
@@ -191,8 +195,8 @@ impl<'a> Tally<'a> {
             return;
         }
         let allowed = (self.rules.allows)(link);
-        let used = sample.origins.entry(name).or_insert(OriginUse { files: 0, own, allowed });
-        used.files += 1;
+        let first = || OriginUse { files: 0, own, allowed, example: cut(file) };
+        sample.origins.entry(name).or_insert_with(first).files += 1;
     }
 
     /// Why the file would be refused, if so.

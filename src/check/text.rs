@@ -47,6 +47,10 @@ fn write(text: &mut String, finding: &Finding) {
             wrap(text, INDENT, &format!("-> {}", finding.todo));
         }
     }
+    if let Some(command) = &finding.command {
+        // Whole, to be copied.
+        let _ = writeln!(text, "{INDENT}{}", printable(command));
+    }
     for example in &finding.examples {
         wrap(text, "          - ", &format!("{}: {}", example.what, example.why));
     }

@@ -75,20 +75,86 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
     config.upstream_url()?;
     let upstream =
         Upstream::new(&config.upstream, &config.limits, config.access).map_err(misuse)?;
+    let (text, code) = look(&upstream, &config, args).await?;
+    say(&text);
+    Ok(code)
+}
+
+async fn look(
+    upstream: &Upstream,
+    config: &Config,
+    args: Args,
+) -> anyhow::Result<(String, ExitCode)> {
     let wanted = Wanted { sample: args.sample.get(), projects: args.project };
-    let report = check(&upstream, &config, wanted).await;
+    let report = check(upstream, config, wanted).await;
     let findings = findings(&report);
     let signable = findings.iter().all(|finding| finding.level != Level::Fail);
-    if args.json {
+    let text = if args.json {
         let estimate = estimate(&report);
         let document = Document { signable, findings: &findings, estimate, report: &report };
-        say(&serde_json::to_string_pretty(&document).context("cannot write the report")?);
+        serde_json::to_string_pretty(&document).context("cannot write the report")?
     } else {
-        say(&text::render(&report.upstream, &findings));
-    }
-    Ok(ExitCode::from(u8::from(!signable)))
+        text::render(&report.upstream, &findings)
+    };
+    Ok((text, ExitCode::from(u8::from(!signable))))
 }
 
 fn misuse(error: UpstreamError) -> anyhow::Error {
     Usage(error.to_string()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::upstream::testing::{Mirror, ok, status};
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(line: &str) -> Result<Args, clap::Error> {
+        let words = std::iter::once("check").chain(line.split_whitespace());
+        Cli::try_parse_from(words).map(|cli| cli.args)
+    }
+
+    async fn outcome(mirror: &Mirror, line: &str) -> (String, ExitCode) {
+        look(&mirror.client(), &Config::default(), args(line).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_exit_code_says_whether_all_can_be_signed() {
+        let html = "Content-Type: text/html\r\n";
+        let list = "<title>Simple Index</title><a href='demo/'>demo</a>";
+        let good = "<title>Links for demo</title>";
+        let mirror = Mirror::start(move |_, request| match request.split(' ').nth(1) {
+            Some("/simple/") => ok(html, list),
+            Some("/simple/demo/") => ok(html, good),
+            _ => status("404 Not Found"),
+        })
+        .await;
+        let closed = Mirror::start(|_, _| status("401 Unauthorized")).await;
+        for (mirror, signable) in [(&mirror, true), (&closed, false)] {
+            let expected = ExitCode::from(u8::from(!signable));
+            assert_eq!(outcome(mirror, "").await.1, expected);
+            let (json, code) = outcome(mirror, "--json").await;
+            assert_eq!(code, expected);
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(json["signable"], signable);
+            assert!(json["findings"].is_array() && json["list"]["state"].is_string(), "{json}");
+        }
+        assert_eq!(outcome(&mirror, "--project demo").await.1, ExitCode::SUCCESS);
+    }
+
+    #[tokio::test]
+    async fn a_configuration_that_cannot_work_is_misuse() {
+        let environment = Environment::of(&[("COUNTERSIGN_UPSTREAM__CA_FILE", "/nowhere.pem")]);
+        let error = run(args("--upstream https://m.example/simple/").unwrap(), &environment).await;
+        let error = error.unwrap_err();
+        assert!(error.is::<Usage>() && error.to_string().contains("/nowhere.pem"), "{error}");
+        assert!(args("--sample 3 --project demo").is_err());
+    }
 }

@@ -18,6 +18,9 @@ pub(super) fn judge(report: &Report) -> Vec<Finding> {
         Some(Files.fail(format!("{} {what}", many(group.count, "file")), todo).with(group))
     }));
     findings.extend(allowed(sample));
+    if sample.judged() == 0 {
+        return findings;
+    }
     findings.push(hashes(report));
     findings.push(lengths(report));
     findings.push(core_metadata(sample));
@@ -47,24 +50,23 @@ fn counted(sample: &Sample) -> Finding {
     }
 }
 
-/// Origins that are not allowed, each with its own line; what to do is the same for all their files.
+/// Origins that are not allowed, each with its own line.
 fn foreign(sample: &Sample) -> Vec<Finding> {
-    let examples = sample.refused_files.get(&FileCause::Origin);
     let refused = sample.origins.iter().filter(|(_, used)| !used.allowed);
     let mut findings: Vec<Finding> = refused
         .map(|(origin, used)| {
-            let ours = format!("it lies at {origin}");
-            let mut finding = Files.fail(
-                format!("{} at {origin}, which is not an allowed origin.", lie(used.files)),
+            Files.fail(
+                format!(
+                    "{} at {origin}, which is not an allowed origin: {}.",
+                    lie(used.files),
+                    used.example
+                ),
                 format!(
                     "If it is trusted, add it: upstream.origins = [{origin:?}] in the configuration file, or \
                      COUNTERSIGN_UPSTREAM__ORIGINS={} in the environment. Then check again.",
                     quoted(origin)
                 ),
-            );
-            let examples = examples.into_iter().flat_map(|group| &group.examples);
-            finding.examples = examples.filter(|example| example.why == ours).cloned().collect();
-            finding
+            )
         })
         .collect();
     if sample.other_origins > 0 {
@@ -95,7 +97,7 @@ fn allowed(sample: &Sample) -> Option<Finding> {
         );
         return Some(Files.ok(what));
     }
-    let own = sample.origins.values().all(|used| used.own) && sample.other_origins == 0;
+    let own = sample.origins.values().all(|used| used.own) && !sample.origins.is_empty();
     own.then(|| Files.ok("All links stay on the mirror's own origin."))
 }
 
@@ -126,7 +128,7 @@ fn refused(cause: FileCause) -> Option<(&'static str, &'static str)> {
 fn hashes(report: &Report) -> Finding {
     let hashless = report.sample.without_sha256;
     if hashless.files == 0 {
-        return Files.ok("All have a SHA-256, which their pages pin at once.");
+        return Files.ok("All files have a SHA-256, which their pages pin at once.");
     }
     let asked = report.lengths.without_sha256;
     let amount = match bytes(hashless, asked) {
@@ -165,7 +167,7 @@ fn estimated(asked: Measured, unsized_files: u64) -> String {
 fn hash_setting(kind: Kind) -> &'static str {
     match kind {
         Kind::Pypiserver => {
-            "Run pypiserver with --hash-algo sha256 (its default), and nothing has to be fetched."
+            "Run pypiserver with --hash-algo sha256, and nothing has to be fetched."
         }
         Kind::Simpleindex => "Nothing has to be done; simpleindex gives no hashes.",
         _ => "Nothing has to be done; it is quicker if the mirror can be made to give SHA-256.",
@@ -177,7 +179,7 @@ fn lengths(report: &Report) -> Finding {
     let hashless = sample.without_sha256;
     let unsized_files = sample.without_size + (hashless.files - hashless.sized);
     if unsized_files == 0 {
-        return Files.ok("All have their size on the page.");
+        return Files.ok("All files have their size on the page.");
     }
     let asked = report.lengths.with_sha256.asked + report.lengths.without_sha256.asked;
     let answered = report.lengths.with_sha256.answered + report.lengths.without_sha256.answered;
@@ -201,8 +203,9 @@ fn lengths(report: &Report) -> Finding {
 fn core_metadata(sample: &Sample) -> Finding {
     let counts = sample.core_metadata;
     match (counts.hashed, counts.unhashed) {
-        (0, 0) => Files
-            .ok("None has core metadata (PEP 658) on the mirror: clients fetch wheels to read it."),
+        (0, 0) => Files.ok(
+            "No file has core metadata (PEP 658) on the mirror: clients fetch wheels to read it.",
+        ),
         (hashed, 0) => Files.ok(format!("{} core metadata with its SHA-256.", have(hashed))),
         (hashed, unhashed) => Files.note(
             format!(

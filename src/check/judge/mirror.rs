@@ -3,7 +3,7 @@
 use super::Topic::Mirror;
 use super::{Finding, Report};
 use crate::check::facts::{Form, Kind, List, Replacing, UnknownName};
-use crate::check::text::{many, number};
+use crate::check::text::{many, number, quoted};
 
 /// More listed projects than `watch.mode = "auto"` watches.
 const WATCHED: usize = 20_000;
@@ -36,7 +36,7 @@ pub(super) fn judge(report: &Report) -> Vec<Finding> {
             "Use its https:// URL, or run countersign on the mirror's own machine.",
         ));
     }
-    findings.extend(unknown_name(&report.unknown_name));
+    findings.extend(unknown_name(report));
     findings.push(replacing(report));
     findings
 }
@@ -121,14 +121,20 @@ fn login(report: &Report) -> Finding {
     }
 }
 
-fn unknown_name(answer: &UnknownName) -> Option<Finding> {
-    Some(match answer {
+fn unknown_name(report: &Report) -> Option<Finding> {
+    Some(match &report.unknown_name {
         UnknownName::NotAsked => return None,
         UnknownName::NotThere => Mirror.ok("It says plainly when it does not have a project (404)."),
         UnknownName::Elsewhere { to } => Mirror.note(
             format!("Projects that it does not have are redirected to another index ({to})."),
-            "These will not be offered: following would sign a public package under a private name. Clients that need that index \
-             name it themselves, or ask a countersign in front of it. To switch the redirect off: --disable-fallback (pypiserver).",
+            format!(
+                "These will not be offered: following would sign a public package under a private name. Clients that need that \
+                 index name it themselves, or ask a countersign in front of it.{}",
+                match report.mirror.kind {
+                    Kind::Pypiserver => " To switch the redirect off, run pypiserver with --disable-fallback.",
+                    _ => "",
+                }
+            ),
         ),
         UnknownName::Page { files } => Mirror.note(
             format!("To a project that cannot exist it answers with a page of {}.", many(*files, "file")),
@@ -148,9 +154,9 @@ fn replacing(report: &Report) -> Finding {
         Replacing::No { evidence } => {
             Mirror.ok(format!("Uploaders cannot replace files ({evidence})."))
         }
-        Replacing::Yes { evidence } => Mirror.note(
-            format!("Uploaders can replace files ({evidence}). {REFUSED}"),
-            "Forbid it: devpi index USER/INDEX volatile=False.",
+        Replacing::Yes { index } => Mirror.note(
+            format!("Uploaders can replace files (volatile = true on {index}). {REFUSED}"),
+            format!("Forbid it: devpi index {} volatile=False.", quoted(index)),
         ),
         Replacing::Unknown => Mirror.note(
             format!(

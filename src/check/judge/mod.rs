@@ -22,6 +22,9 @@ pub struct Finding {
     pub what: String,
     /// What to do about it, in sentences.
     pub todo: String,
+    /// A command to copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// A few of those concerned.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<Example>,
@@ -93,7 +96,7 @@ impl Topic {
 
     fn found(self, level: Level, what: impl Into<String>, todo: impl Into<String>) -> Finding {
         let (what, todo) = (what.into(), todo.into());
-        Finding { level, topic: self, what, todo, examples: Vec::new(), more: 0 }
+        Finding { level, topic: self, what, todo, command: None, examples: Vec::new(), more: 0 }
     }
 }
 
@@ -108,3 +111,6 @@ impl Finding {
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
+
+#[cfg(test)]
+mod tests;

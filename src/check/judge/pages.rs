@@ -11,6 +11,12 @@ pub(super) fn judge(report: &Report) -> Vec<Finding> {
         return Vec::new();
     }
     let mut findings = vec![read(report)];
+    if sample.cut_short {
+        findings.push(Pages.fail(
+            "The mirror no longer answered; the look at it ended early.",
+            "Look at the mirror's own log, and check again.",
+        ));
+    }
     findings.extend(sample.refused_pages.iter().map(|(cause, group)| {
         let (what, todo) = refused(*cause);
         Pages.fail(format!("{} {what}", many(group.count, "page")), todo).with(group)
@@ -60,7 +66,7 @@ fn read(report: &Report) -> Finding {
     };
     let usable = sample.json + sample.html;
     Pages.ok(format!(
-        "{}{of} were looked at; {} could be signed{format}{empty}.",
+        "{}{of} looked at; {} could be signed{format}{empty}.",
         many(sample.projects, "project"),
         many(usable, "page"),
     ))

@@ -3,6 +3,7 @@
 use super::Topic::Next;
 use super::{Finding, Report};
 use crate::check::estimate::{Estimate, estimate};
+use crate::check::facts::List;
 use crate::check::text::{many, number, quoted};
 
 pub(super) fn judge(report: &Report) -> Option<Finding> {
@@ -18,5 +19,9 @@ pub(super) fn judge(report: &Report) -> Option<Finding> {
         "countersign serve --upstream {} --expected-files {expected_files}",
         quoted(&report.upstream)
     );
-    Some(Next.note(what, format!("Start with room to grow: {command}")))
+    let todo = match report.list {
+        List::Listed { .. } => "Start with:",
+        _ => "Give a larger number if the mirror has more than what was looked at, and start with:",
+    };
+    Some(Finding { command: Some(command), ..Next.note(what, todo) })
 }
