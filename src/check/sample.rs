@@ -118,8 +118,11 @@ mod tests {
         fn a_sample_is_as_large_as_asked(total in 0usize..500, most in 1usize..500) {
             let taken = spread((0..total).collect(), most);
             prop_assert_eq!(taken.len(), most.min(total));
-            let widest = taken.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(1);
-            prop_assert!(widest <= total.div_ceil(most.min(total).max(1)));
+            // No stretch of the list is left out, neither between two that are taken nor at an end.
+            let widest = total.div_ceil(most.min(total).max(1));
+            prop_assert!(taken.windows(2).all(|pair| pair[1] - pair[0] <= widest));
+            prop_assert!(taken.first().is_none_or(|first| *first < widest));
+            prop_assert!(taken.last().is_none_or(|last| total - last <= widest));
         }
     }
 }
