@@ -200,6 +200,7 @@ async fn what_is_no_index_is_told() {
         text.contains("FAIL  It has no project list (404), and no project was found."),
         "{text}"
     );
+    assert!(!text.contains("login"), "{text}");
 
     let welcome = mirror(|_, _| Some(ok(HTML, "<title>Welcome</title>Hello"))).await;
     let (report, text) = look(&welcome, sample(100)).await;

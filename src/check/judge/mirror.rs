@@ -26,7 +26,7 @@ pub(super) fn judge(report: &Report) -> Vec<Finding> {
         return findings;
     }
     findings.insert(0, kind(report));
-    if matches!(report.list, List::Login { .. }) {
+    if matches!(report.list, List::Login { .. }) || is_nothing(report) {
         return findings;
     }
     findings.push(login(report));
@@ -39,6 +39,11 @@ pub(super) fn judge(report: &Report) -> Vec<Finding> {
     findings.extend(unknown_name(report));
     findings.push(replacing(report));
     findings
+}
+
+/// Whether neither a list nor any project was found: what else it answers says nothing.
+fn is_nothing(report: &Report) -> bool {
+    matches!(report.list, List::Missing) && report.sample.answered() == report.sample.missing.count
 }
 
 fn kind(report: &Report) -> Finding {
@@ -88,7 +93,7 @@ fn list(report: &Report) -> Finding {
                 ),
             }
         }
-        List::Missing if report.sample.answered() > report.sample.missing.count => Mirror.note(
+        List::Missing if !is_nothing(report) => Mirror.note(
             "It has no project list (404).",
             "Nothing to do: a project is signed when a client asks for it for the first time.",
         ),
