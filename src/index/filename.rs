@@ -48,8 +48,11 @@ fn is_wheel(filename: &str) -> bool {
     filename.get(filename.len().saturating_sub(4)..).is_some_and(|e| e.eq_ignore_ascii_case(".whl"))
 }
 
-/// Why a text cannot be a file name, if it cannot: it is empty, a dot segment, or has a slash or a
-/// control character. Whether a name is a safe target path is decided elsewhere.
+/// In bytes. More than any file system takes.
+const LONGEST: usize = 1_000;
+
+/// Why a text cannot be a file name, if it cannot: it is empty, a dot segment or too long, or has a slash or
+/// a control character. Whether a name is a safe target path is decided elsewhere.
 pub(super) fn defect(filename: &str) -> Option<&'static str> {
     if filename.is_empty() {
         Some("the file name is empty")
@@ -57,6 +60,8 @@ pub(super) fn defect(filename: &str) -> Option<&'static str> {
         Some("the file name is a dot segment")
     } else if filename.contains('/') {
         Some("the file name contains a slash")
+    } else if filename.len() > LONGEST {
+        Some("the file name is longer than 1,000 bytes")
     } else if filename.contains(char::is_control) {
         Some("the file name contains a control character")
     } else {

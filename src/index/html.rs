@@ -54,15 +54,16 @@ pub fn parse_html(
 /// The file name and the resolved link of an anchor that is a file.
 fn candidate(anchor: &Anchor) -> Option<(String, Result<Url, &'static str>)> {
     let (path, fragment) = anchor.href.split_once('#').unwrap_or((&anchor.href, ""));
-    let link = links::resolve(anchor.base, path);
-    let filename = match &link {
-        Ok(url) => links::last_segment(url),
-        // Only to name what is skipped.
-        Err(_) => path.rsplit('/').next().and_then(links::decoded),
-    };
-    let filename = filename.filter(|name| !name.is_empty())?;
     let hashed = !fragment_hashes(fragment).is_ok_and(|hashes| hashes.is_empty());
-    (hashed || is_distribution(&filename)).then_some((filename, link))
+    let written = path.split('?').next().and_then(|path| path.rsplit(['/', '\\']).next());
+    let written = written.and_then(|name| links::decoded(name.trim()))?;
+    // First what is cheap: a page may have many other links.
+    if !hashed && !is_distribution(&written) {
+        return None;
+    }
+    let link = links::resolve(anchor.base, path);
+    let filename = link.as_ref().map_or(Some(written), links::last_segment)?;
+    (!filename.is_empty()).then_some((filename, link))
 }
 
 fn file(

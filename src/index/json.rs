@@ -32,11 +32,12 @@ pub fn parse_json(
     let document = Document::read(body, Some(page_url))?;
     match &document.name {
         Some(name) if name_of(name).as_ref() != Some(project) => {
-            let found = name.to_string().chars().take(100).collect();
+            let found = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+            let found = found.chars().take(100).collect();
             return Err(ParseError::OtherProject { found, wanted: project.clone() });
         }
-        None if document.meta.is_empty() => {
-            return Err(ParseError::NotSimple("it has neither \"meta\" nor \"name\""));
+        None if !document.meta.contains_key("api-version") => {
+            return Err(ParseError::NotSimple("it has neither an API version nor a name"));
         }
         _ => {}
     }
@@ -287,7 +288,7 @@ pub(super) fn serial(value: &Value) -> Option<u64> {
 }
 
 /// A float without a fraction, as far as floats count exactly.
-pub(super) fn whole(float: f64) -> Option<u64> {
+fn whole(float: f64) -> Option<u64> {
     let exact = (0.0..=9_007_199_254_740_992.0).contains(&float) && float.fract() == 0.0;
     exact.then_some(float as u64)
 }

@@ -22,9 +22,7 @@ mod render_list;
 mod value;
 
 #[cfg(test)]
-mod captures;
-#[cfg(test)]
-mod roundtrip;
+mod tests;
 
 pub use accept::{Format, negotiate, requested};
 pub use filename::{belongs_to, is_distribution, project_candidates};

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::*;
+use crate::index::*;
 
 /// Texts with what needs escaping in HTML, JSON and URLs, and with control characters.
 fn text() -> impl Strategy<Value = String> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::*;
+use crate::index::*;
 
 /// The folder of captures beside the crate, or beside the checkout that it is a worktree of.
 /// Without one, the tests pass with a note; in CI they fail.
