@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
@@ -115,6 +115,7 @@ impl Upstream {
 
     fn prepare(&self, headers: &mut HeaderMap, client: &ForwardedFor) {
         drop_hop_by_hop(headers);
+        join(headers, COOKIE, "; ");
         // The client writes `Host` from the URL. What `Expect` asks for was granted to the client already.
         for name in [HOST, EXPECT, FORWARDED] {
             headers.remove(name);
@@ -154,10 +155,19 @@ fn drop_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 fn forwarded_for(headers: &mut HeaderMap, addr: IpAddr) {
-    let earlier = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let all: Vec<String> = earlier.map(str::to_owned).chain([addr.to_string()]).collect();
-    if let Ok(value) = HeaderValue::from_str(&all.join(", ")) {
-        headers.insert(FORWARDED_FOR, value);
+    if let Ok(addr) = HeaderValue::from_str(&addr.to_string()) {
+        headers.append(FORWARDED_FOR, addr);
+    }
+    join(headers, FORWARDED_FOR, ", ");
+}
+
+/// Makes one line of several: of cookies HTTP/1.1 allows no more than one (RFC 9113 8.2.3).
+fn join(headers: &mut HeaderMap, name: HeaderName, with: &str) {
+    let lines: Vec<&[u8]> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+    if lines.len() > 1
+        && let Ok(one) = HeaderValue::from_bytes(&lines.join(with.as_bytes()))
+    {
+        headers.insert(name, one);
     }
 }
 

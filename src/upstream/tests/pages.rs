@@ -134,9 +134,11 @@ async fn redirects_away_from_the_page_are_refused() {
         "/simple/demo-pkg%2f..%2fother/",
         "/simple/demo-pkg/../other/",
     ] {
-        let error = refused(move || redirect(to)).await;
+        let mirror = Mirror::start(move |_, _| redirect(to)).await;
+        let error = page(&mirror).await.unwrap_err();
         assert!(matches!(error, UpstreamError::RedirectRefused { .. }), "{to}: {error}");
         assert!(!error.is_transient());
+        assert_eq!(mirror.requests().len(), 1, "{to} was followed");
     }
     let error = refused(|| status("302 Found")).await;
     assert!(matches!(error, UpstreamError::RedirectRefused { .. }), "{error}");

@@ -41,6 +41,8 @@ async fn a_request_goes_to_the_same_path() {
         .header("x-forwarded-for", "198.51.100.1")
         .header("x-forwarded-for", "198.51.100.2")
         .header("x-forwarded-host", "evil.example")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
         .header("forwarded", "for=evil")
         .body(body::empty())
         .unwrap();
@@ -59,6 +61,7 @@ async fn a_request_goes_to_the_same_path() {
         ("x-forwarded-for", Some("198.51.100.1, 198.51.100.2, 192.0.2.7")),
         ("x-forwarded-host", Some("pypi.corp.example")),
         ("x-forwarded-proto", Some("https")),
+        ("cookie", Some("a=1; b=2")),
         ("forwarded", None),
     ] {
         assert_eq!(header(request, name), value, "{name}");
