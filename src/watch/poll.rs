@@ -77,7 +77,7 @@ impl Watch {
     }
 
     /// Polls once; whether the mirror answered.
-    async fn poll(&self, trigger: Option<Trigger>) -> bool {
+    pub(super) async fn poll(&self, trigger: Option<Trigger>) -> bool {
         let due = match self.look_at_list().await {
             ListLook::Known(list) => self.due(&list, trigger),
             ListLook::None => self.due(&List { projects: Vec::new(), whole: false }, trigger),
@@ -150,7 +150,7 @@ impl Watch {
     }
 
     /// Takes up where the last process stopped.
-    async fn load(&self) {
+    pub(super) async fn load(&self) {
         if let Err(error) = self.note_all_published().await {
             tracing::error!(%error, "cannot list what is published");
         }
@@ -159,7 +159,7 @@ impl Watch {
         self.beliefs.restore(told.unwrap_or_default());
     }
 
-    async fn save(&self) {
+    pub(super) async fn save(&self) {
         let commit = self.repository.published().base.commit;
         let told = self.beliefs.told();
         self.cursors.save(&self.store, &self.fingerprint(), commit, told).await;
