@@ -14,6 +14,7 @@
 //! config  telemetry           used by all
 //! ```
 
+pub mod app;
 pub mod ceremony;
 pub mod cli;
 pub mod config;

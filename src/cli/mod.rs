@@ -1,6 +1,119 @@
-//! cli
+//! The command line: one file a command. Each has its arguments and `run`.
 
-/// Runs the command line.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::telemetry::log;
+
+pub mod allow;
+pub mod block;
+pub mod check;
+mod environment;
+mod flags;
+pub mod init;
+pub mod inspect;
+mod report;
+pub mod serve;
+
+pub use environment::Environment;
+pub use flags::flag_for;
+pub use report::{Usage, say};
+
+/// How long work on blocking threads may hold up the end of the process.
+const LAST_MOMENTS: Duration = Duration::from_secs(2);
+
+/// Signs an unmodified Python package index with The Update Framework (PEP 458).
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign",
+    version,
+    arg_required_else_help = true,
+    long_about = "countersign stands in front of an unmodified Python package index, signs what it publishes with The Update \
+Framework as PEP 458 describes, and serves exactly the bytes that it signed.",
+    after_help = "Examples:
+  countersign serve --upstream https://mirror.example/simple/
+  pip install --index-url http://127.0.0.1:8080/simple/ some-project
+  countersign check --upstream https://mirror.example/simple/"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
 }
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Stand in front of a mirror: sign it and serve what is signed.
+    #[command(long_about = serve::ABOUT)]
+    Serve(Box<serve::Args>),
+    /// Make a repository: the roles and their keys.
+    #[command(long_about = init::ABOUT)]
+    Init(init::Args),
+    /// Show a repository: roles, versions, expiries, keys, bins and targets.
+    #[command(long_about = inspect::ABOUT)]
+    Inspect(inspect::Args),
+    /// Look at a mirror and say what would be refused; signs nothing.
+    #[command(long_about = check::ABOUT)]
+    Check(check::Args),
+    /// Let a replaced file, or many withdrawals, through; told to the running process.
+    #[command(long_about = allow::ABOUT)]
+    Allow(allow::Args),
+    /// Withdraw a project or a file at once; told to the running process.
+    #[command(long_about = block::ABOUT)]
+    Block(block::Args),
+}
+
+impl Command {
+    async fn run(self, environment: &Environment) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Serve(args) => serve::run(*args, environment).await,
+            Self::Init(args) => init::run(args, environment).await,
+            Self::Inspect(args) => inspect::run(args, environment).await,
+            Self::Check(args) => check::run(args, environment).await,
+            Self::Allow(args) => allow::run(args, environment).await,
+            Self::Block(args) => block::run(args, environment).await,
+        }
+    }
+
+    /// What is logged where nobody says: commands that answer on standard output log only what went wrong.
+    fn log_filter(&self) -> &'static str {
+        match self {
+            Self::Serve(_) => "info",
+            _ => "warn",
+        }
+    }
+}
+
+/// Runs the command line. Exit codes: 0 done, 1 failed, 2 wrongly called or configured.
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => start(cli, &Environment::of_process()).unwrap_or_else(|e| report::failure(&e)),
+        Err(error) => report::usage(&error),
+    }
+}
+
+fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let filter = environment.log_filter().unwrap_or(cli.command.log_filter());
+    log::init(log::Format::Auto, filter)?;
+    install_crypto_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads")?;
+    let outcome = runtime.block_on(cli.command.run(environment));
+    runtime.shutdown_timeout(LAST_MOMENTS);
+    outcome
+}
+
+/// Makes aws-lc-rs the one provider of TLS cryptography. The only place that does.
+pub fn install_crypto_provider() {
+    // An error says that one is installed already, and only this function installs any.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,13 @@
 //! Reading ([`Repository`]) and writing ([`Publisher`]) are apart: who serves holds no key and no writable store.
 
 mod cache;
+mod census;
 mod commit;
 mod document;
 mod draft;
 mod edit;
 mod error;
+mod gauges;
 pub mod load;
 mod paths;
 mod published;
@@ -25,4 +27,7 @@ pub use paths::{file_path, page_path};
 pub use published::{Base, Published};
 pub use publisher::{Publisher, PublisherConfig, PublishingTask};
 pub use reader::Repository;
+#[cfg(test)]
+mod tests;
+
 pub(crate) use writer::{expiry, nonce};

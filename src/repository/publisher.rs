@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ValidityConfig;
 use crate::index::ProjectName;
 use crate::signer::Signer;
 use crate::store::Store;
+use crate::telemetry::Metrics;
 
 use super::draft::Contents;
 use super::edit::{Edit, Receipt};
@@ -22,7 +24,11 @@ use super::{Repository, RepositoryError};
 const WAITING: usize = 1024;
 /// Edits in one publication, at the most.
 const TOGETHER: usize = 512;
-/// Between two looks at what expires.
+/// Between two looks at what expires, until all bins were seen once.
+const FIRST_ROUND: Duration = Duration::from_millis(100);
+/// Until what a failed publication left is looked at again.
+const RETRY: Duration = Duration::from_secs(5);
+/// Between two looks at what expires, from then on.
 const RENEWAL: Duration = Duration::from_secs(60);
 
 /// Hands edits to the one task that publishes. Cheap to clone.
@@ -46,6 +52,8 @@ pub struct PublisherConfig {
     pub contents: Contents,
     /// How long roles are valid.
     pub validity: ValidityConfig,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The publishing task; run it until it ends.
@@ -65,11 +73,10 @@ impl Publisher {
         store: Store,
         config: PublisherConfig,
     ) -> Result<(Self, Repository, PublishingTask), RepositoryError> {
-        let PublisherConfig { memory, signers, contents, validity } = config;
-        let writer = Writer::start(store, memory, signers, contents, validity).await?;
+        let writer = Writer::start(store, config).await?;
         let repository = writer.repository().clone();
         let (sender, queue) = mpsc::channel(WAITING);
-        let renewal = Renewal::new(writer.base().succinct.count());
+        let renewal = Renewal::default();
         Ok((Self { queue: sender }, repository, PublishingTask { writer, renewal, queue }))
     }
 
@@ -89,7 +96,7 @@ impl PublishingTask {
     /// Publishes until `shutdown`, then what waits still, then ends.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut waiting = VecDeque::new();
-        let mut tick = tokio::time::interval(RENEWAL);
+        let mut next_look = Instant::now();
         loop {
             if waiting.is_empty() {
                 tokio::select! {
@@ -97,14 +104,29 @@ impl PublishingTask {
                         Some(job) => waiting.push_back(job),
                         None => return,
                     },
-                    _ = tick.tick() => self.renew().await,
-                    () = shutdown.cancelled() => self.queue.close(),
+                    () = tokio::time::sleep_until(next_look) => {}
+                    () = shutdown.cancelled(), if !self.queue.is_closed() => self.queue.close(),
                 }
             }
             while let Ok(job) = self.queue.try_recv() {
                 waiting.push_back(job);
             }
             self.publish(next_batch(&mut waiting)).await;
+            // Also under a load that never lets the queue run empty.
+            if Instant::now() >= next_look {
+                self.renew().await;
+                next_look = Instant::now() + self.until_next_look();
+            }
+        }
+    }
+
+    fn until_next_look(&self) -> Duration {
+        if self.writer.is_unsure() {
+            RETRY
+        } else if self.writer.census().targets().is_none() {
+            FIRST_ROUND
+        } else {
+            RENEWAL
         }
     }
 

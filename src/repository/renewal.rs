@@ -12,25 +12,22 @@ use super::writer::Writer;
 /// Bins looked at, and bins signed again, in one pass at the most.
 const BINS_A_PASS: usize = 256;
 
-/// Which bins expire when. Filled pass by pass, since a large repository has many.
+/// Goes round the bins, a stretch in each pass, since a large repository has many.
+#[derive(Default)]
 pub(super) struct Renewal {
-    /// Version and expiry of each bin, as last seen.
-    bins: Vec<Option<(u64, Expiry)>>,
     next: usize,
 }
 
 impl Renewal {
-    pub(super) fn new(bins: u64) -> Self {
-        Self { bins: vec![None; usize::try_from(bins).unwrap_or(0)], next: 0 }
-    }
-
     /// Signs again what is due at `now`.
     pub(super) async fn run(
         &mut self,
         writer: &mut Writer,
         now: Timestamp,
     ) -> Result<(), RepositoryError> {
+        writer.catch_up().await?;
         let due = self.bins_due(writer, now).await?;
+        writer.show_bins();
         let published = writer.repository().published();
         let validity = writer.validity();
         let snapshot_due =
@@ -50,24 +47,25 @@ impl Renewal {
     /// The bins of the next stretch that are due.
     async fn bins_due(
         &mut self,
-        writer: &Writer,
+        writer: &mut Writer,
         now: Timestamp,
     ) -> Result<Vec<u32>, RepositoryError> {
-        let base = writer.base();
-        let count = self.bins.len();
+        let base = writer.base().clone();
+        let count = writer.census().len();
         let mut due = Vec::new();
         for _ in 0..count.min(BINS_A_PASS) {
             let index = self.next;
             self.next = (index + 1) % count;
             let name = base.succinct.name(index as u32);
             let version = base.version_of(&name).unwrap_or_default();
-            let expires = match self.bins.get(index).copied().flatten() {
-                Some((seen, expires)) if seen == version => expires,
-                _ => writer.repository().read_bin(base, &name).await?.signed.expires,
+            let expires = match writer.census().expiry(index, version) {
+                Some(expires) => expires,
+                None => {
+                    let bin = writer.repository().read_bin(&base, &name).await?;
+                    writer.record(index as u32, &bin.signed);
+                    bin.signed.expires
+                }
             };
-            if let Some(bin) = self.bins.get_mut(index) {
-                *bin = Some((version, expires));
-            }
             if is_due(expires, writer.validity().bin, now, spread(index)) {
                 due.push(index as u32);
             }

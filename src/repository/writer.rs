@@ -11,14 +11,17 @@ use jiff::Timestamp;
 use crate::config::ValidityConfig;
 use crate::signer::{self, Signer};
 use crate::store::{Created, Durable, Store, layout};
+use crate::telemetry::Metrics;
 use crate::tuf::{Expiry, KeyId, MetaFile, Role, SPEC_VERSION, Signed, Targets, TimestampType};
 
+use super::census::Census;
 use super::commit::{Commit, ProjectRecord, SnapshotRef};
 use super::draft::{Contents, Draft};
 use super::edit::{Edit, Receipt};
 use super::published::{Base, Published};
-use super::reader::pack;
-use super::{Document, Repository, RepositoryError, load};
+use super::publisher::PublisherConfig;
+use super::reader::{pack, unpack};
+use super::{Document, Repository, RepositoryError, gauges, load};
 
 /// Largest metadata files that clients take (python-tuf's limits), bytes.
 const LARGEST_BIN: usize = 5_000_000;
@@ -35,13 +38,16 @@ pub(super) struct Writer {
     signers: Vec<Arc<dyn Signer>>,
     contents: Contents,
     validity: ValidityConfig,
+    metrics: Arc<Metrics>,
     base: Base,
+    census: Census,
     /// A publication failed: what the store holds must be read again.
     unsure: bool,
 }
 
 /// A bin that was written.
 struct WrittenBin {
+    index: u32,
     name: String,
     signed: Arc<Signed<Targets>>,
     bytes: Bytes,
@@ -51,11 +57,9 @@ impl Writer {
     /// A writer on the newest commit; where no timestamp shows that one yet, signs it.
     pub(super) async fn start(
         store: Store,
-        memory: u64,
-        signers: Vec<Arc<dyn Signer>>,
-        contents: Contents,
-        validity: ValidityConfig,
+        config: PublisherConfig,
     ) -> Result<Self, RepositoryError> {
+        let PublisherConfig { memory, signers, contents, validity, metrics } = config;
         let number = load::newest_commit(&store).await?.ok_or(RepositoryError::Missing)?;
         let base = load::base(&store, number).await?;
         let timestamp = load::timestamp(&store, &base.root.signed).await?;
@@ -71,8 +75,20 @@ impl Writer {
                 write_timestamp(&store, &signers, &validity, &base, version, now()).await?
             }
         };
+        gauges::roles(&metrics, &shown);
         let repository = Repository::over(shown, store.clone(), memory);
-        Ok(Self { store, repository, signers, contents, validity, base, unsure: false })
+        let census = Census::new(base.succinct.count());
+        Ok(Self {
+            store,
+            repository,
+            signers,
+            contents,
+            validity,
+            metrics,
+            base,
+            census,
+            unsure: false,
+        })
     }
 
     pub(super) fn repository(&self) -> &Repository {
@@ -81,6 +97,20 @@ impl Writer {
 
     pub(super) fn base(&self) -> &Base {
         &self.base
+    }
+
+    pub(super) fn census(&self) -> &Census {
+        &self.census
+    }
+
+    /// Takes a bin that was read into the census.
+    pub(super) fn record(&mut self, index: u32, bin: &Targets) {
+        self.census.record(index, bin);
+    }
+
+    /// Shows what the census knows.
+    pub(super) fn show_bins(&self) {
+        gauges::bins(&self.metrics, &self.census);
     }
 
     pub(super) fn validity(&self) -> &ValidityConfig {
@@ -118,6 +148,7 @@ impl Writer {
             return Ok(receipts);
         }
         self.unsure = true;
+        let _duration = self.metrics.publication_duration.start_timer();
         self.commit(bins, pages, records, renew.len() as u64).await?;
         self.show().await?;
         self.unsure = false;
@@ -130,8 +161,13 @@ impl Writer {
         self.show().await
     }
 
+    /// Whether a publication failed, so that the store may hold more than is shown.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.unsure
+    }
+
     /// After a failure: takes in what the store holds, which may be the commit that seemed to fail.
-    async fn catch_up(&mut self) -> Result<(), RepositoryError> {
+    pub(super) async fn catch_up(&mut self) -> Result<(), RepositoryError> {
         if !self.unsure {
             return Ok(());
         }
@@ -176,9 +212,11 @@ impl Writer {
         };
         self.write_commit(&commit).await?;
         self.base = base;
-        for WrittenBin { name, signed, bytes } in written {
+        for WrittenBin { index, name, signed, bytes } in written {
+            self.record(index, &signed.signed);
             self.repository.keep_bin(&name, signed, bytes).await;
         }
+        self.show_bins();
         for page in pages {
             self.repository.keep_page(page).await;
         }
@@ -191,21 +229,26 @@ impl Writer {
         pages: &[Document],
         durable: Durable,
     ) -> Result<(), RepositoryError> {
-        stream::iter(pages)
-            .map(|page| async move {
-                let name = layout::page(&page.digest, commit);
-                let packed = pack(&page.bytes).map_err(|e| RepositoryError::damaged(&name, e))?;
-                if self.store.create(&name, packed, durable).await? == Created::Taken {
-                    // An interrupted attempt wrote it; it must hold the same.
-                    let stored = load::object(&self.store, &name).await?;
-                    super::reader::unpack(&stored, &page.digest, page.bytes.len() as u64)
-                        .map_err(|reason| RepositoryError::damaged(&name, reason))?;
-                }
-                Ok(())
-            })
-            .buffer_unordered(WRITES)
-            .try_collect()
-            .await
+        let writes: Vec<_> =
+            pages.iter().map(|page| self.write_page(commit, page, durable)).collect();
+        stream::iter(writes).buffer_unordered(WRITES).try_collect().await
+    }
+
+    async fn write_page(
+        &self,
+        commit: u64,
+        page: &Document,
+        durable: Durable,
+    ) -> Result<(), RepositoryError> {
+        let name = layout::page(&page.digest, commit);
+        let packed = pack(&page.bytes).map_err(|e| RepositoryError::damaged(&name, e))?;
+        if self.store.create(&name, packed, durable).await? == Created::Taken {
+            // An interrupted attempt wrote it; it must hold the same.
+            let stored = load::object(&self.store, &name).await?;
+            unpack(&stored, &page.digest, page.bytes.len() as u64)
+                .map_err(|reason| RepositoryError::damaged(&name, reason))?;
+        }
+        Ok(())
     }
 
     async fn write_bins(
@@ -213,19 +256,18 @@ impl Writer {
         bins: BTreeMap<u32, Targets>,
         durable: Durable,
     ) -> Result<Vec<WrittenBin>, RepositoryError> {
-        stream::iter(bins)
-            .map(|(index, bin)| self.write_bin(self.base.succinct.name(index), bin, durable))
-            .buffer_unordered(WRITES)
-            .try_collect()
-            .await
+        let writes: Vec<_> =
+            bins.into_iter().map(|(index, bin)| self.write_bin(index, bin, durable)).collect();
+        stream::iter(writes).buffer_unordered(WRITES).try_collect().await
     }
 
     async fn write_bin(
         &self,
-        name: String,
+        index: u32,
         mut bin: Targets,
         durable: Durable,
     ) -> Result<WrittenBin, RepositoryError> {
+        let name = self.base.succinct.name(index);
         bin.expires = expiry(&name, self.validity.bin, now())?;
         loop {
             bin.version += 1;
@@ -237,7 +279,7 @@ impl Writer {
             let object = layout::metadata(bin.version, &name);
             // A name that is taken is an orphan's: passed over.
             if self.store.create(&object, bytes.clone(), durable).await? == Created::New {
-                return Ok(WrittenBin { name, signed: Arc::new(signed), bytes });
+                return Ok(WrittenBin { index, name, signed: Arc::new(signed), bytes });
             }
         }
     }
@@ -293,6 +335,10 @@ impl Writer {
         let published =
             write_timestamp(&self.store, &self.signers, &self.validity, &self.base, newest, now())
                 .await?;
+        gauges::roles(&self.metrics, &published);
+        if published.base.commit > self.repository.published().base.commit {
+            self.metrics.publications.inc();
+        }
         self.repository.show(published);
         Ok(())
     }

@@ -13,6 +13,8 @@
 use crate::index::ProjectName;
 use crate::tuf::Digest;
 
+/// The folder of the repository, below the data folder.
+pub const REPOSITORY: &str = "repository";
 /// The folder of the roots.
 pub const ROOT: &str = "root";
 /// The folder of the commits.

@@ -98,7 +98,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Folder`] where there is no such folder.
     pub fn open_to_read(folder: &Path) -> Result<Self, StoreError> {
+        let found = std::fs::read_dir(folder);
+        found.map_err(|source| StoreError::Folder { folder: folder.into(), source })?;
         Self::over(folder, None)
+    }
+
+    /// A store over any objects.
+    #[cfg(test)]
+    pub(crate) fn over_objects(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { unsynced: objects.clone(), objects, folder: std::env::temp_dir(), _lock: None }
     }
 
     fn over(folder: &Path, lock: Option<File>) -> Result<Self, StoreError> {

@@ -39,11 +39,11 @@ pub enum LogError {
 
 /// Starts logging for this process, to standard error.
 ///
-/// `filter` is in the syntax of `tracing-subscriber`'s `EnvFilter`; without one, `info`.
+/// `filter` is in the syntax of `tracing-subscriber`'s `EnvFilter`: `info`, `warn,countersign::watch=debug`.
 ///
 /// # Errors
 /// [`LogError`] when the filter is none, or logging was started before.
-pub fn init(format: Format, filter: Option<&str>) -> Result<(), LogError> {
+pub fn init(format: Format, filter: &str) -> Result<(), LogError> {
     let terminal = io::stderr().is_terminal();
     let format = match format {
         Format::Auto if terminal => Format::Text,
@@ -56,17 +56,16 @@ pub fn init(format: Format, filter: Option<&str>) -> Result<(), LogError> {
 
 fn subscriber<W>(
     format: Format,
-    filter: Option<&str>,
+    filter: &str,
     colours: bool,
     to: W,
 ) -> Result<Box<dyn Subscriber + Send + Sync>, LogError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let text = filter.unwrap_or("info");
-    let filter = EnvFilter::try_new(text)
-        .map_err(|error| LogError::Filter { text: text.into(), reason: error.to_string() })?;
-    let builder = Formatter::builder().with_env_filter(filter).with_writer(to).with_ansi(colours);
+    let parsed = EnvFilter::try_new(filter)
+        .map_err(|error| LogError::Filter { text: filter.into(), reason: error.to_string() })?;
+    let builder = Formatter::builder().with_env_filter(parsed).with_writer(to).with_ansi(colours);
     Ok(match format {
         Format::Json => Box::new(builder.json().flatten_event(true).finish()),
         Format::Text | Format::Auto => Box::new(builder.finish()),
@@ -91,7 +90,7 @@ mod tests {
         }
     }
 
-    fn logged(format: Format, filter: Option<&str>) -> String {
+    fn logged(format: Format, filter: &str) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = subscriber(format, filter, false, move || writer.clone()).unwrap();
@@ -104,7 +103,7 @@ mod tests {
 
     #[test]
     fn json_lines_hold_fields_and_a_utc_time() {
-        let line: serde_json::Value = serde_json::from_str(&logged(Format::Json, None)).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&logged(Format::Json, "info")).unwrap();
         assert_eq!(line["file"], "a.whl");
         assert_eq!(line["message"], "seen");
         assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
@@ -112,14 +111,14 @@ mod tests {
 
     #[test]
     fn the_filter_decides_what_is_written() {
-        assert_eq!(logged(Format::Text, None).lines().count(), 1);
-        assert_eq!(logged(Format::Text, Some("debug")).lines().count(), 2);
-        assert_eq!(logged(Format::Text, Some("error")), "");
+        assert_eq!(logged(Format::Text, "info").lines().count(), 1);
+        assert_eq!(logged(Format::Text, "debug").lines().count(), 2);
+        assert_eq!(logged(Format::Text, "error"), "");
     }
 
     #[test]
     fn a_bad_filter_is_named() {
-        let error = subscriber(Format::Text, Some("a=loud"), false, io::stderr).err().unwrap();
+        let error = subscriber(Format::Text, "a=loud", false, io::stderr).err().unwrap();
         assert!(error.to_string().contains("\"a=loud\""), "{error}");
     }
 }

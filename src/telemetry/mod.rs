@@ -17,3 +17,6 @@ pub use metrics::Metrics;
 pub use readiness::Readiness;
 pub use reason::Refusal;
 pub use refusals::Refusals;
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ pub struct Refused {
     pub subject: String,
     /// What was expected and what was found.
     pub detail: String,
-    /// How often, since it was first remembered.
+    /// How often with this detail, since it was first remembered.
     pub times: u64,
     /// The last time.
     pub last: Timestamp,
@@ -40,14 +40,21 @@ impl Refusals {
         Self { counters, recent: Mutex::default() }
     }
 
-    /// Counts one refusal, writes a warning and remembers it.
+    /// Counts one refusal, remembers it and writes a warning: the first time, the second, the fourth and so on,
+    /// since clients and polls can repeat one without end.
     ///
     /// `subject` is a file name, URL or path; `detail` says what was expected and what was found. Neither may
     /// hold credentials.
     pub fn report(&self, reason: Refusal, project: &str, subject: &str, detail: &str) {
         self.counters.of(reason).inc();
-        tracing::warn!(reason = reason.as_str(), project, subject, detail, "refused");
-        self.remember(reason, project, subject, detail);
+        let [project, subject, detail] = [project, subject, detail].map(shorten);
+        let times = self.remember(reason, &project, &subject, &detail);
+        let reason = reason.as_str();
+        if times.is_power_of_two() {
+            tracing::warn!(reason, project, subject, detail, times, "refused");
+        } else {
+            tracing::debug!(reason, project, subject, detail, times, "refused");
+        }
     }
 
     /// Counts one refusal and no more: for what clients can cause at will.
@@ -60,12 +67,13 @@ impl Refusals {
         self.lock().iter().rev().cloned().collect()
     }
 
-    fn remember(&self, reason: Refusal, project: &str, subject: &str, detail: &str) {
+    /// Returns how often this was refused with this detail.
+    fn remember(&self, reason: Refusal, project: &str, subject: &str, detail: &str) -> u64 {
         let mut new = Refused {
             reason,
-            project: shorten(project),
-            subject: shorten(subject),
-            detail: shorten(detail),
+            project: project.into(),
+            subject: subject.into(),
+            detail: detail.into(),
             times: 1,
             last: Timestamp::now(),
         };
@@ -74,11 +82,14 @@ impl Refusals {
         };
         let mut recent = self.lock();
         let before = recent.iter().position(same).and_then(|at| recent.remove(at));
-        new.times += before.map_or(0, |r| r.times);
+        // Another detail, such as another hash, is news.
+        new.times += before.filter(|r| r.detail == new.detail).map_or(0, |r| r.times);
+        let times = new.times;
         if recent.len() == REMEMBERED {
             recent.pop_front();
         }
         recent.push_back(new);
+        times
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Refused>> {
@@ -87,7 +98,7 @@ impl Refusals {
     }
 }
 
-/// The upstream chooses these texts: bound what is kept of each.
+/// The upstream chooses these texts: bound what is logged and kept of each.
 fn shorten(text: &str) -> String {
     text.chars().take(500).collect()
 }
@@ -97,16 +108,16 @@ mod tests {
     use crate::telemetry::{Metrics, Refusal};
 
     #[test]
-    fn a_refusal_is_counted_each_time_and_remembered_once() {
+    fn a_refusal_is_counted_each_time_and_remembered_once_with_its_newest_detail() {
         let metrics = Metrics::new().unwrap();
         let refusals = &metrics.refusals;
-        refusals.report(Refusal::ChangedHash, "a", "a-1.whl", "first");
+        refusals.report(Refusal::ChangedHash, "a", "a-1.whl", "old");
         refusals.report(Refusal::BadName, "b", &"x".repeat(1000), "");
         refusals.report(Refusal::BadName, "b", &"x".repeat(1000), "");
-        refusals.report(Refusal::ChangedHash, "a", "a-1.whl", "second");
+        refusals.report(Refusal::ChangedHash, "a", "a-1.whl", "new");
         let recent = refusals.recent();
         let seen: Vec<_> = recent.iter().map(|r| (r.reason, r.times, &*r.detail)).collect();
-        assert_eq!(seen, [(Refusal::ChangedHash, 2, "second"), (Refusal::BadName, 2, "")]);
+        assert_eq!(seen, [(Refusal::ChangedHash, 1, "new"), (Refusal::BadName, 2, "")]);
         let text = metrics.encode().unwrap();
         assert!(text.contains("countersign_refusals_total{reason=\"changed-hash\"} 2\n"));
     }

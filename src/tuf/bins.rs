@@ -20,6 +20,8 @@ open_struct! {
 
 /// The fewest bins that are made unasked.
 const FEWEST: u64 = 16;
+/// The number of bins where nothing tells how many targets there will be.
+pub const UNTOLD: u32 = 1024;
 /// The most bins: the snapshot of more does not fit into what clients take.
 pub const MOST: u32 = 16_384;
 

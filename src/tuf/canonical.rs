@@ -1,6 +1,6 @@
 //! OLPC canonical JSON: the bytes that signatures are made over (TUF specification, section 4.2.1).
 //!
-//! Keys are sorted by the types themselves ([`open_struct!`](super::fields), `BTreeMap`); what is left is how
+//! Keys are sorted by the types themselves (`open_struct!`, `BTreeMap`); what is left is how
 //! strings and numbers are written: only `"` and `\` are escaped, and there are no fractions.
 
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
 //! Structs that keep the fields they do not know.
 //!
 //! TUF asks that unknown fields survive (specification, section 4.2), since signatures cover them, and
-//! canonical JSON asks for sorted keys. [`open_struct!`] gives a struct both: known fields are declared in the
+//! canonical JSON asks for sorted keys. `open_struct!` gives a struct both: known fields are declared in the
 //! order of their JSON keys, unknown ones are merged in between.
 
 use std::collections::BTreeMap;

@@ -1,0 +1,214 @@
+//! The composition root of `countersign serve`: builds the pieces, runs them, ends them in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::ceremony::{InitOptions, KeyFolder, init};
+use crate::config::Config;
+use crate::control;
+use crate::index::{Links, parse_list};
+use crate::proxy::{self, Proxy, ProxyParts};
+use crate::repository::{Contents, Publisher, PublisherConfig, Repository};
+use crate::spool::Spool;
+use crate::store::{Store, layout};
+use crate::telemetry::{AdminState, Metrics, Readiness, admin};
+use crate::tuf::{Digest, bins};
+use crate::upstream::{PageReply, Upstream, UpstreamError};
+use crate::watch::{Watcher, WatcherParts};
+
+/// The folder of verified files, below the data folder.
+const SPOOL: &str = "spool";
+/// Targets that a project has, where nothing tells.
+const TARGETS_A_PROJECT: u64 = 20;
+/// How long what is under way may take to end.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What `/readyz` waits for.
+const CONDITIONS: [&str; 2] = ["repository", "listener"];
+
+/// Serves until SIGINT or SIGTERM, then ends what is under way, within bounds.
+///
+/// # Errors
+/// Where it cannot start: one sentence that says what to do.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let config = Arc::new(config);
+    let stop = stop_on_signals()?;
+    let metrics = Arc::new(Metrics::new()?);
+    let readiness = Arc::new(Readiness::requiring(&CONDITIONS));
+    let upstream = Upstream::new(&config.upstream, &config.limits, config.access)?;
+    let tls = proxy::tls::server_config(&config.tls)?;
+    let index = bind(config.listen, "--listen").await?;
+    let admin = bind(config.admin_listen, "--admin-listen").await?;
+
+    let store = Store::open(&config.data.join(layout::REPOSITORY))?;
+    let keys = KeyFolder::new(&config.data);
+    let root = ensure_repository(&config, &store, &keys, &upstream).await?;
+    let (publisher, repository, publishing) =
+        open_publisher(&config, &store, &keys, &metrics).await?;
+    tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
+    readiness.met("repository");
+
+    let spool = Spool::open(&config.data.join(SPOOL), config.cache.files)?;
+    let watcher = Watcher::new(WatcherParts {
+        upstream: upstream.clone(),
+        spool: spool.clone(),
+        repository: repository.clone(),
+        publisher,
+        store,
+        metrics: metrics.clone(),
+        config: config.clone(),
+    });
+    watcher.first_look().await?;
+
+    // Who publishes goes last: what the others hand over still goes out.
+    let last = CancellationToken::new();
+    let publishing = tokio::spawn(publishing.run(last.clone()));
+    tokio::spawn(show_spool(spool.clone(), metrics.clone(), last.clone()));
+    let watching = tokio::spawn(watcher.clone().run(stop.clone()));
+    let socket = config.data.join(control::SOCKET);
+    let control = control::serve(&socket, Arc::new(watcher.clone()), stop.clone())?;
+    let state = AdminState {
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+        changed: {
+            let watcher = watcher.clone();
+            Box::new(move |project| watcher.changed(project))
+        },
+    };
+    announce("admin", &admin)?;
+    let admin = tokio::spawn(admin::serve(admin, state, stop.clone()));
+    let proxy = Proxy::new(ProxyParts { repository, upstream, spool, watcher, metrics, config });
+    announce("index", &index)?;
+    let serving = tokio::spawn(proxy::serve(index, tls, proxy, stop.clone()));
+    readiness.met("listener");
+
+    stop.cancelled().await;
+    tracing::info!("stopping: finishing what is under way");
+    readiness.unmet("listener", "stopping");
+    for (name, task) in
+        [("listener", serving), ("watcher", watching), ("control", control), ("admin", admin)]
+    {
+        finish(name, task).await;
+    }
+    last.cancel();
+    finish("publisher", publishing).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Makes the repository where there is none and it may be made; the SHA-256 of `1.root.json`.
+async fn ensure_repository(
+    config: &Config,
+    store: &Store,
+    keys: &KeyFolder,
+    upstream: &Upstream,
+) -> anyhow::Result<Digest> {
+    if store.list(layout::TIMESTAMPS).await?.is_empty() {
+        if config.no_init {
+            anyhow::bail!(
+                "there is no repository in {}: run `countersign init --data {0}`, or start without --no-init",
+                config.data.display()
+            );
+        }
+        let bins = bins_for(config, upstream).await?;
+        tracing::info!(bins, data = %config.data.display(), "no repository yet: making one");
+        let options = InitOptions { bins, validity: config.validity.clone() };
+        let made = init(store, keys, &options, |_| ()).await?;
+        tracing::warn!(
+            offline_keys = %keys.offline().display(),
+            root_sha256 = %made.root_sha256,
+            "a trust root was made. The offline keys of root, targets and bins must leave this machine: \
+             move them to where only people can reach them, and give clients the SHA-256 of 1.root.json"
+        );
+    }
+    let root = store.read(&layout::root(1)).await?;
+    Ok(Digest::of(&root.context("root/1.root.json is missing in the store")?))
+}
+
+/// How many bins: as configured, else for the number of projects that the mirror lists.
+async fn bins_for(config: &Config, upstream: &Upstream) -> anyhow::Result<u32> {
+    if let Some(bins) = config.bins {
+        return Ok(bins);
+    }
+    if let Some(files) = config.expected_files {
+        return Ok(bins::best_count(files));
+    }
+    match upstream.list(None).await {
+        Ok(PageReply::Fresh(list)) => {
+            let parsed = parse_list(&list.body, list.content_type.as_deref(), &list.url);
+            let listed = parsed.map(|list| list.projects.len() as u64).ok().filter(|n| *n > 0);
+            Ok(listed.map_or(bins::UNTOLD, |n| bins::best_count(n * TARGETS_A_PROJECT)))
+        }
+        Err(error @ UpstreamError::LoginWanted { .. }) => Err(error.into()),
+        _ => Ok(bins::UNTOLD),
+    }
+}
+
+async fn open_publisher(
+    config: &Config,
+    store: &Store,
+    keys: &KeyFolder,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Publisher, Repository, crate::repository::PublishingTask)> {
+    let page_path = format!("{}project/", config.upstream_url()?.path());
+    let publisher = PublisherConfig {
+        memory: config.cache.memory,
+        signers: vec![keys.load_online()?],
+        contents: Contents {
+            targets: config.targets,
+            html: config.html,
+            links: Links::from_page_path(&page_path, &config.tuf_prefix),
+        },
+        validity: config.validity.clone(),
+        metrics: metrics.clone(),
+    };
+    Ok(Publisher::open(store.clone(), publisher).await?)
+}
+
+/// Keeps the gauge of the spool's size.
+async fn show_spool(spool: Spool, metrics: Arc<Metrics>, until: CancellationToken) {
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    while until.run_until_cancelled(tick.tick()).await.is_some() {
+        metrics.spool_bytes.set(spool.used().cast_signed());
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}: choose another address with {flag}"))
+}
+
+fn announce(listener: &str, bound: &TcpListener) -> anyhow::Result<()> {
+    tracing::info!(listener, address = %bound.local_addr()?, "listening");
+    Ok(())
+}
+
+fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let token = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
+        }
+        token.cancel();
+    });
+    Ok(stop)
+}
+
+async fn finish(name: &str, task: JoinHandle<()>) {
+    match tokio::time::timeout(DRAIN, task).await {
+        Ok(Ok(())) => (),
+        Ok(Err(error)) => tracing::error!(name, %error, "a task ended badly"),
+        Err(_) => tracing::warn!(name, "did not finish in time; ending all the same"),
+    }
+}

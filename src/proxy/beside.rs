@@ -1,0 +1,89 @@
+//! What belongs to a file: its core metadata, verified; its signature and its provenance, relayed.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
+use http::{HeaderValue, Response};
+use url::Url;
+
+use super::document::{REVALIDATE, send};
+use super::range::Bare;
+use super::recent::Key;
+use super::route::Part;
+use super::source::{Listed, Pinned, beside};
+use super::{Answer, Problem, Proxy};
+use crate::index::CoreMetadata;
+use crate::tuf::Digest;
+use crate::upstream::body;
+
+/// Core metadata is a README at the most, bytes.
+const CORE_METADATA: u64 = 16 * 1024 * 1024;
+/// A detached signature, bytes.
+const SIGNATURE: u64 = 1024 * 1024;
+/// A provenance object, bytes.
+const PROVENANCE: u64 = 16 * 1024 * 1024;
+
+impl Proxy {
+    /// `<file>.metadata` (PEP 658), where the page promises it with a hash.
+    pub(super) async fn core_metadata(&self, request: &Parts, listed: &Listed) -> Answer {
+        let digest = promised(&listed.file.core_metadata).ok_or_else(|| {
+            Problem::not_found(format!("No core metadata of {} is signed", listed.file.filename))
+        })?;
+        let filename = listed.file.filename.clone();
+        let name = format!("{filename}{}", Part::CoreMetadata.suffix());
+        let key = Key { project: listed.project.clone(), name, digest };
+        let pinned = Pinned { key, length: None, filename };
+        let file = match self.spool.get(&digest).await {
+            Some(file) => file,
+            None => {
+                self.refuse_recent(&pinned)?;
+                let source = self.source(&listed.project, &pinned.filename).await?;
+                let url = beside(&source.url, Part::CoreMetadata.suffix());
+                let fetched = self.fetch(&pinned, &url, CORE_METADATA).await;
+                fetched.map_err(|error| self.failed(&pinned, error))?
+            }
+        };
+        self.verified(request, &pinned, &file, Bare::Ignored)
+    }
+
+    /// `<file>.asc` (PEP 503)
+    pub(super) async fn signature(&self, request: &Parts, listed: &Listed) -> Answer {
+        let source = self.source(&listed.project, &listed.file.filename).await?;
+        let url = beside(&source.url, Part::Signature.suffix());
+        self.relay(request, &url, SIGNATURE, "application/pgp-signature").await
+    }
+
+    /// `<file>.provenance` (PEP 740)
+    pub(super) async fn provenance(&self, request: &Parts, listed: &Listed) -> Answer {
+        let source = self.source(&listed.project, &listed.file.filename).await?;
+        let url = source.provenance.filter(|_| listed.file.provenance);
+        let url = url.ok_or_else(|| {
+            Problem::not_found(format!("{} has no provenance", listed.file.filename))
+        })?;
+        self.relay(request, &url, PROVENANCE, "application/vnd.pypi.integrity.v1+json").await
+    }
+
+    async fn relay(
+        &self,
+        request: &Parts,
+        url: &Url,
+        limit: u64,
+        content_type: &'static str,
+    ) -> Answer {
+        let bytes: Bytes = self.upstream.small(url, limit).await?;
+        let mut response = Response::new(body::empty());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(REVALIDATE));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        send(&mut response, &request.method, bytes);
+        Ok(response)
+    }
+}
+
+fn promised(metadata: &CoreMetadata) -> Option<Digest> {
+    match metadata {
+        CoreMetadata::Hashes(hashes) => hashes.get("sha256")?.parse().ok(),
+        CoreMetadata::None | CoreMetadata::Unhashed => None,
+    }
+}

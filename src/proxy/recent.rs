@@ -1,0 +1,105 @@
+//! Files whose bytes were wrong a moment ago: refused at once, since each client asks 6 to 8 times.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::index::ProjectName;
+use crate::tuf::Digest;
+
+/// How long a mismatch is remembered.
+const REMEMBERED: Duration = Duration::from_secs(5 * 60);
+/// So many are remembered; then the oldest goes.
+const MOST: usize = 10_000;
+
+/// A file name with the hash that it must have: another signed hash is another file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub project: ProjectName,
+    pub name: String,
+    pub digest: Digest,
+}
+
+/// The mismatches of the last minutes.
+#[derive(Default)]
+pub(super) struct Recent(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    details: HashMap<Key, String>,
+    /// In the order of time.
+    since: VecDeque<(Instant, Key)>,
+}
+
+impl Recent {
+    /// Remembers a mismatch; whether it is new.
+    pub fn remember(&self, key: Key, detail: String, now: Instant) -> bool {
+        let mut entries = self.lock();
+        entries.forget_old(now);
+        if entries.details.contains_key(&key) {
+            return false;
+        }
+        entries.since.push_back((now, key.clone()));
+        entries.details.insert(key, detail);
+        true
+    }
+
+    /// What was wrong with the file, if it was a moment ago.
+    pub fn detail(&self, key: &Key, now: Instant) -> Option<String> {
+        let mut entries = self.lock();
+        entries.forget_old(now);
+        entries.details.get(key).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        // Both halves are changed together, without anything between that could panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    fn forget_old(&mut self, now: Instant) {
+        let old = |since: &Instant| now.saturating_duration_since(*since) >= REMEMBERED;
+        while self.since.front().is_some_and(|(since, _)| old(since)) || self.since.len() >= MOST {
+            if let Some((_, key)) = self.since.pop_front() {
+                self.details.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: usize) -> Key {
+        let project = ProjectName::parse("demo").unwrap();
+        Key { project, name: format!("demo-{n}.whl"), digest: Digest::of(b"signed") }
+    }
+
+    #[test]
+    fn a_mismatch_is_remembered_for_five_minutes() {
+        let recent = Recent::default();
+        let start = Instant::now();
+        assert!(recent.remember(key(1), "wrong".into(), start));
+        assert!(!recent.remember(key(1), "wrong".into(), start));
+        let other_hash = Key { digest: Digest::of(b"allowed"), ..key(1) };
+        assert_eq!(recent.detail(&other_hash, start), None);
+        let almost = start + REMEMBERED - Duration::from_secs(1);
+        assert_eq!(recent.detail(&key(1), almost).as_deref(), Some("wrong"));
+        assert_eq!(recent.detail(&key(1), start + REMEMBERED), None);
+        assert!(recent.remember(key(1), "wrong".into(), start + REMEMBERED));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let recent = Recent::default();
+        let now = Instant::now();
+        for n in 0..MOST + 10 {
+            recent.remember(key(n), String::new(), now);
+        }
+        let entries = recent.lock();
+        assert!(entries.details.len() <= MOST);
+        assert_eq!(entries.details.len(), entries.since.len());
+    }
+}

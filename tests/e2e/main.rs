@@ -1,0 +1,24 @@
+//! countersign from end to end: real mirrors behind it, real clients before it.
+//!
+//! `tests/run` installs the mirrors and clients. The projects exist on no public index, clients run without
+//! a cache, and the mirrors listen on loopback alone.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod bad_input;
+mod churn;
+mod cli;
+mod freshness;
+mod harness;
+mod mirrors;
+mod names;
+mod protection;
+mod restart;
+mod serving;
+mod support;
+mod tuf_clients;

@@ -1,0 +1,30 @@
+//! What the scenarios are made of.
+
+pub mod clients;
+pub mod hostile;
+pub mod http;
+pub mod mirror;
+pub mod packages;
+pub mod process;
+pub mod sidecar;
+pub mod tools;
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Asks again until there is an answer, and fails with `what` after `within`.
+pub fn eventually<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < within, "not within {within:?}: {what}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// Seconds.
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,36 @@
+//! A look at the metadata without any client: no signature is checked here.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::Sidecar;
+use crate::support::http::get;
+
+impl Sidecar {
+    /// The SHA-256 that the newest metadata has for a target path; nothing where it does not list it.
+    pub fn signed(&self, target_path: &str) -> Option<String> {
+        let timestamp = self.metadata("timestamp.json");
+        let version = &timestamp["signed"]["meta"]["snapshot.json"]["version"];
+        let snapshot = self.metadata(&format!("{version}.snapshot.json"));
+        let meta = snapshot["signed"]["meta"].as_object()?;
+        let name = bin(meta.keys().filter(|name| name.starts_with("bins-")).count(), target_path);
+        let bin = self.metadata(&format!("{}.{name}", meta[&name]["version"]));
+        let hash = &bin["signed"]["targets"][target_path]["hashes"]["sha256"];
+        hash.as_str().map(str::to_owned)
+    }
+
+    fn metadata(&self, name: &str) -> Value {
+        let response = get(&format!("{}{name}", self.metadata_url()));
+        assert_eq!(response.status, 200, "{name}");
+        response.json()
+    }
+}
+
+/// The file name of the bin, among so many, that a target path belongs to (TAP 15).
+fn bin(count: usize, target_path: &str) -> String {
+    let digest = Sha256::digest(target_path);
+    let first = u64::from(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]));
+    let index = (first * count as u64) >> 32;
+    let width = format!("{:x}", count - 1).len();
+    format!("bins-{index:0width$x}.json")
+}
