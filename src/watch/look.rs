@@ -44,7 +44,8 @@ impl Watch {
     async fn fetch(&self, project: &ProjectName, wish: &Wish) -> Result<Looked, WatchError> {
         let place = self.place(wish.trigger).await;
         let began = Instant::now();
-        let cursor = self.cursors.get(project).unwrap_or_default();
+        let signed = self.is_published(project).await?;
+        let cursor = self.cursors.get(project, signed).unwrap_or_default();
         let conditional = !(wish.whole || wish.anew);
         let validators = cursor.validators.as_ref().filter(|_| conditional);
         let validators = validators.and_then(|v| self.beliefs.allowed(v));
@@ -132,14 +133,15 @@ impl Watch {
         if receipt.changed && wish.allowances.is_empty() {
             self.doubt(project, &cursor, &sight);
         }
+        let error = self.why_not_published(project, &receipt, unanswered).await?;
         if unanswered {
             self.cursors.forget(project);
         } else {
-            let Sight { body, serial, usable, .. } = sight;
-            let cursor = Cursor { validators: usable, body: Some(body), serial, gaps, polls: 0 };
+            let Sight { body, serial, usable: validators, .. } = sight;
+            let signed = error.is_none();
+            let cursor = Cursor { validators, body: Some(body), serial, signed, gaps, polls: 0 };
             self.cursors.set(project, cursor);
         }
-        let error = self.why_not_published(project, &receipt, unanswered).await?;
         let outcome = match &error {
             Some(WatchError::NotReady(_)) => LookOutcome::Pending,
             Some(_) => LookOutcome::Refused,

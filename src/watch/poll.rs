@@ -106,14 +106,15 @@ impl Watch {
         let turn = self.polls.fetch_add(1, Ordering::Relaxed);
         let mut due = Vec::new();
         for (at, listed) in list.projects.iter().enumerate() {
+            let signed = published.contains(&listed.name);
             let kind = match trigger {
                 Some(trigger) => trigger,
-                None if !published.contains(&listed.name) => Trigger::List,
+                None if !signed => Trigger::List,
                 None if serials => Trigger::Serial,
                 None => Trigger::Poll,
             };
             let audit = serials && is_audited(turn, at, list.projects.len());
-            if serials && !audit && self.is_told(listed) {
+            if serials && !audit && self.is_told(listed, signed) {
                 continue;
             }
             let whole = audit || self.cursors.is_audit(&listed.name);
@@ -131,8 +132,8 @@ impl Watch {
     }
 
     /// Whether the page's serial says that it is as it was seen.
-    fn is_told(&self, listed: &ListedProject) -> bool {
-        let Some(cursor) = self.cursors.get(&listed.name) else { return false };
+    fn is_told(&self, listed: &ListedProject, signed: bool) -> bool {
+        let Some(cursor) = self.cursors.get(&listed.name, signed) else { return false };
         let same = listed.serial.is_some() && cursor.serial == listed.serial;
         same && !(cursor.gaps && self.cursors.is_audit(&listed.name))
     }

@@ -4,7 +4,10 @@ use crate::watch::belief::FEW;
 
 fn changed(n: usize, serial: u64) -> Page {
     let name = format!("p{n}");
-    Page::serial(serial, [full(&format!("{name}-1.zip"), &name), full(&format!("{name}-2.zip"), "2")])
+    Page::serial(
+        serial,
+        [full(&format!("{name}-1.zip"), &name), full(&format!("{name}-2.zip"), "2")],
+    )
 }
 
 #[tokio::test]

@@ -122,10 +122,7 @@ async fn a_page_without_any_ready_file_is_not_published_as_empty() {
     setup.site.page("a", Page::of([bare("a-1.zip", md5(1))]));
     let places = setup.watch().errands.acquire_many(8).await.unwrap();
     let asked = setup.watcher.ask(&project("a")).await;
-    assert!(
-        matches!(asked, Asked::Failed(WatchError::NotReady(_)) | Asked::TimedOut),
-        "{asked:?}"
-    );
+    assert!(matches!(asked, Asked::Failed(WatchError::NotReady(_)) | Asked::TimedOut), "{asked:?}");
     assert!(setup.page("a").await.is_none());
     drop(places);
     eventually(|| async { setup.is_target("a", "a-1.zip").await }).await;

@@ -119,7 +119,9 @@ async fn the_loop_looks_again_at_what_seems_to_be_gone() {
     setup.site.pages(2);
     let stop = CancellationToken::new();
     let running = tokio::spawn(setup.watcher.clone().run(stop.clone()));
-    eventually(|| async { setup.page("p1").await.is_some() }).await;
+    for name in ["p0", "p1"] {
+        eventually(|| async { setup.page(name).await.is_some() }).await;
+    }
     setup.site.change().pages.remove("p0");
     setup.watcher.changed(None);
     eventually(|| async { setup.page("p0").await.is_none() }).await;

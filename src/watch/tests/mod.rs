@@ -142,7 +142,9 @@ async fn start(
     config: Arc<Config>,
 ) -> (Watcher, CancellationToken, JoinHandle<()>, Arc<Config>) {
     let store = Store::open(folder.path()).unwrap();
+    let metrics = Arc::new(Metrics::new().unwrap());
     let publisher = PublisherConfig {
+        metrics: metrics.clone(),
         memory: 1 << 24,
         signers: vec![KeyFolder::new(folder.path()).load_online().unwrap()],
         contents: Contents {
@@ -164,7 +166,7 @@ async fn start(
         repository,
         publisher,
         store,
-        metrics: Arc::new(Metrics::new().unwrap()),
+        metrics,
         config: config.clone(),
     });
     watcher.watch.load().await;

@@ -74,7 +74,10 @@ async fn an_upload_is_seen_also_where_the_mirror_publishes_late() {
     eventually(|| async { setup.requests("/simple/p0/").len() == 2 }).await;
     setup.site.page("p0", Page::of([full("p0-1.zip", "p0"), full("p0-2.zip", "late")]));
     eventually(|| async { setup.is_target("p0", "p0-2.zip").await }).await;
-    assert_eq!(setup.metric("countersign_looks_total{outcome=\"published\",trigger=\"upload\"}"), 1);
+    assert_eq!(
+        setup.metric("countersign_looks_total{outcome=\"published\",trigger=\"upload\"}"),
+        1
+    );
 }
 
 #[tokio::test]
