@@ -95,10 +95,7 @@ impl Watch {
                 Some(list) => ListLook::Known(list),
                 None => ListLook::None,
             },
-            Ok(PageReply::Gone(gone)) => {
-                tracing::debug!(url, ?gone, "the mirror has no project list");
-                ListLook::None
-            }
+            Ok(PageReply::Gone(_)) => ListLook::None,
             Err(error) => {
                 self.reports.list(url, &error.to_string());
                 if error.is_transient() { ListLook::Down } else { ListLook::None }
@@ -151,10 +148,21 @@ impl Watch {
             WatchMode::OnDemand => false,
         };
         if !whole {
+            self.say_on_demand(projects.len());
             let published = self.published();
             projects.retain(|listed| published.contains(&listed.name));
             projects.shrink_to_fit();
         }
         List { projects, whole }
+    }
+
+    fn say_on_demand(&self, listed: usize) {
+        let was_whole = self.lists.lock().list.as_ref().is_none_or(|list| list.whole);
+        if was_whole && self.config.watch.mode == WatchMode::Auto {
+            tracing::info!(
+                listed,
+                "so many projects are watched once a client asked for them (watch.mode)"
+            );
+        }
     }
 }

@@ -129,3 +129,20 @@ async fn the_loop_looks_again_at_what_seems_to_be_gone() {
     stop.cancel();
     running.await.unwrap();
 }
+
+#[tokio::test]
+async fn what_was_withdrawn_before_a_crash_comes_back() {
+    let setup = Setup::new().await;
+    setup.site.pages(2);
+    setup.poll().await;
+    let page = setup.site.change().pages.remove("p0").unwrap();
+    for _ in 0..3 {
+        // The cursors are not saved any more.
+        setup.watch().poll(None).await;
+    }
+    assert!(setup.page("p0").await.is_none());
+    let setup = setup.restarted(|_| {}).await;
+    setup.site.page("p0", page);
+    setup.poll().await;
+    assert!(setup.page("p0").await.is_some());
+}

@@ -126,6 +126,18 @@ async fn a_mirror_that_is_down_is_left_alone_and_everything_stays() {
 }
 
 #[tokio::test]
+async fn a_mirror_that_fails_while_it_is_polled_is_left_alone() {
+    let setup = Setup::new().await;
+    setup.site.pages(60);
+    for n in 0..60 {
+        setup.site.page(&format!("p{n}"), Page::Status("503 Service Unavailable"));
+    }
+    assert!(!setup.watch().poll(None).await);
+    let asked: std::collections::BTreeSet<_> = setup.requests("/simple/p").into_iter().collect();
+    assert!(asked.len() < 30, "{} of 60 pages were asked for", asked.len());
+}
+
+#[tokio::test]
 async fn a_list_that_is_empty_or_broken_withdraws_nothing() {
     let setup = Setup::new().await;
     setup.site.pages(60);
