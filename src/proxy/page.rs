@@ -54,8 +54,10 @@ impl Proxy {
         format: Format,
         pin: Option<Digest>,
     ) -> Answer {
-        let page = self.published_page(project, format).await?;
-        let page = page.filter(|page| pin.is_none_or(|pin| pin == page.digest));
+        let mut page = self.published_page(project, format).await?;
+        if let Some(digest) = pin {
+            page = self.repository.pinned_page(project, format, digest).await?;
+        }
         let page = page.ok_or_else(|| no_page(project))?;
         let cache_control = if pin.is_some() { document::IMMUTABLE } else { REVALIDATE };
         let content_type = format.content_type();

@@ -257,8 +257,11 @@ impl<'a> Draft<'a> {
             Format::Json => render_json(page, links),
             Format::Html => render_html(page, links),
         });
-        if current.and_then(|target| target.sha256()) == Some(document.digest) {
+        if current.as_ref().and_then(TargetFile::sha256) == Some(document.digest) {
             return Ok(());
+        }
+        if let Some(current) = current {
+            self.repository.supersede(project, format, &current).await;
         }
         let length = document.bytes.len() as u64;
         let target = TargetFile::new(document.digest, length, Some(self.commit));

@@ -12,12 +12,14 @@ mod edit;
 mod error;
 mod gauges;
 pub mod load;
+mod pages;
 mod paths;
 mod published;
 mod publisher;
 mod reader;
 mod renewal;
 mod signing;
+mod superseded;
 mod writer;
 
 pub use commit::{AllowedRecord, Commit, FileRecord, ProjectRecord, SnapshotRef};

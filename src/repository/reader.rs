@@ -6,24 +6,26 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::index::{Format, Links, ProjectName, ProjectPage, Sources, parse_signed};
+use crate::index::{Format, ProjectName, Sources};
 use crate::store::{Store, layout};
-use crate::tuf::{Digest, Signed, TargetFile, TargetPath, Targets};
+use crate::tuf::{Signed, TargetFile, TargetPath, Targets};
 
 use super::cache::{CacheKey, Cached, Memory};
 use super::edit::Blocked;
 use super::published::{Base, Published};
+use super::superseded::Superseded;
 use super::{Document, Encoding, RepositoryError, load, page_path};
 
 /// A repository as it is served. Cheap to clone.
 #[derive(Clone)]
-pub struct Repository(Arc<Inner>);
+pub struct Repository(pub(super) Arc<Inner>);
 
-struct Inner {
-    store: Store,
+pub(super) struct Inner {
+    pub(super) store: Store,
     published: ArcSwap<Published>,
-    memory: Memory,
+    pub(super) memory: Memory,
     changed: watch::Sender<u64>,
+    pub(super) superseded: Superseded,
 }
 
 impl Repository {
@@ -41,6 +43,7 @@ impl Repository {
             changed: watch::channel(published.timestamp.signed.version).0,
             published: ArcSwap::from_pointee(published),
             memory: Memory::new(memory),
+            superseded: Superseded::new(),
         }))
     }
 
@@ -110,29 +113,6 @@ impl Repository {
     /// [`RepositoryError`] where the store fails.
     pub async fn target(&self, path: &TargetPath) -> Result<Option<TargetFile>, RepositoryError> {
         self.target_in(&self.published().base, path).await
-    }
-
-    /// The signed page of `project`.
-    ///
-    /// # Errors
-    /// [`RepositoryError`] where the store fails or is damaged.
-    pub async fn page(
-        &self,
-        project: &ProjectName,
-        format: Format,
-    ) -> Result<Option<Arc<Document>>, RepositoryError> {
-        self.page_in(&self.published().base, project, format).await
-    }
-
-    /// The model of `project`'s page.
-    ///
-    /// # Errors
-    /// [`RepositoryError`] where the store fails or is damaged.
-    pub async fn model(
-        &self,
-        project: &ProjectName,
-    ) -> Result<Option<Arc<ProjectPage>>, RepositoryError> {
-        self.model_in(&self.published().base, project).await
     }
 
     /// What an operator withdrew of `project`.
@@ -217,63 +197,6 @@ impl Repository {
         Ok(bin.signed.targets.get(path.as_str()).cloned())
     }
 
-    pub(super) async fn page_in(
-        &self,
-        base: &Base,
-        project: &ProjectName,
-        format: Format,
-    ) -> Result<Option<Arc<Document>>, RepositoryError> {
-        let Ok(path) = page_path(project, format) else { return Ok(None) };
-        let Some(target) = self.target_in(base, &path).await? else { return Ok(None) };
-        let (Some(digest), Some(commit)) = (target.sha256(), target.commit()) else {
-            return Err(RepositoryError::damaged(path.as_str(), "its target names no object"));
-        };
-        let load = async {
-            let name = layout::page(&digest, commit);
-            let stored = load::object(&self.0.store, &name).await?;
-            let page = unpack(&stored, &digest, target.length)
-                .map_err(|reason| RepositoryError::damaged(name, reason))?;
-            Ok(Some(Cached::Document(Arc::new(page))))
-        };
-        Ok(document(self.0.memory.get(CacheKey::Page(digest), load).await?))
-    }
-
-    pub(super) async fn model_in(
-        &self,
-        base: &Base,
-        project: &ProjectName,
-    ) -> Result<Option<Arc<ProjectPage>>, RepositoryError> {
-        Ok(self.parsed_in(base, project).await?.map(|(page, _)| page))
-    }
-
-    /// How the signed page of `project` refers to `/tuf/`.
-    pub(super) async fn links_in(
-        &self,
-        base: &Base,
-        project: &ProjectName,
-    ) -> Result<Option<Arc<Links>>, RepositoryError> {
-        Ok(self.parsed_in(base, project).await?.map(|(_, links)| links))
-    }
-
-    async fn parsed_in(
-        &self,
-        base: &Base,
-        project: &ProjectName,
-    ) -> Result<Option<(Arc<ProjectPage>, Arc<Links>)>, RepositoryError> {
-        let Some(page) = self.page_in(base, project, Format::Json).await? else {
-            return Ok(None);
-        };
-        let load = async {
-            let (model, links) = parse_signed(&page.bytes)
-                .map_err(|error| RepositoryError::damaged(format!("page of {project}"), error))?;
-            Ok(Some(Cached::Model(Arc::new(model), Arc::new(links), length(&page.bytes))))
-        };
-        match self.0.memory.get(CacheKey::Model(page.digest), load).await? {
-            Some(Cached::Model(model, links, _)) => Ok(Some((model, links))),
-            _ => Ok(None),
-        }
-    }
-
     /// The bin `name` of `base`, verified.
     pub(super) async fn bin(
         &self,
@@ -332,11 +255,6 @@ impl Repository {
         self.0.memory.put(CacheKey::Metadata(version, name.into()), document).await;
     }
 
-    /// As [`Self::keep_bin`], for a page.
-    pub(super) async fn keep_page(&self, page: Document) {
-        self.0.memory.put(CacheKey::Page(page.digest), Cached::Document(Arc::new(page))).await;
-    }
-
     pub(super) async fn forget_sources(&self, project: &ProjectName) {
         self.0.memory.forget(&CacheKey::Sources(project.clone())).await;
     }
@@ -344,29 +262,13 @@ impl Repository {
 
 const PAGE_JSON: &str = "/vnd.pypi.simple.v1.json";
 
-fn document(cached: Option<Cached>) -> Option<Arc<Document>> {
+pub(super) fn document(cached: Option<Cached>) -> Option<Arc<Document>> {
     match cached {
         Some(Cached::Document(document)) => Some(document),
         _ => None,
     }
 }
 
-fn length(bytes: &[u8]) -> u32 {
+pub(super) fn length(bytes: &[u8]) -> u32 {
     bytes.len().try_into().unwrap_or(u32::MAX)
-}
-
-/// How a page lies in the store.
-pub(super) fn pack(page: &[u8]) -> std::io::Result<Vec<u8>> {
-    zstd::bulk::compress(page, 3)
-}
-
-/// The page of `length` bytes that was packed into `stored`.
-pub(super) fn unpack(stored: &[u8], digest: &Digest, length: u64) -> Result<Document, String> {
-    let length = usize::try_from(length).map_err(|e| e.to_string())?;
-    let page = zstd::bulk::decompress(stored, length).map_err(|e| e.to_string())?;
-    let document = Document::new(page);
-    if document.digest != *digest {
-        return Err(format!("its SHA-256 is {}", document.digest));
-    }
-    Ok(document)
 }

@@ -16,9 +16,9 @@ use super::census::Census;
 use super::commit::{Commit, ProjectRecord, SnapshotRef};
 use super::draft::{Contents, Draft};
 use super::edit::{Edit, Receipt};
+use super::pages::{pack, unpack};
 use super::published::{Base, Published};
 use super::publisher::PublisherConfig;
-use super::reader::{pack, unpack};
 use super::signing::{authorized, expiry, nonce, now, top_level, within, write_timestamp};
 use super::{Document, Repository, RepositoryError, gauges, load};
 

@@ -78,6 +78,25 @@ async fn only_what_a_file_touches_is_written_again() {
     }
 }
 
+/// A client that verified a bin a moment ago still gets the page that it names.
+#[tokio::test]
+async fn a_superseded_page_stays_fetchable_and_a_withdrawn_one_does_not() {
+    let bench = Bench::new().await;
+    let running = bench.open().await.unwrap();
+    let (one, two) =
+        (page("demo", &[("demo-1.0.tar.gz", "1")]), page("demo", &[("demo-2.0.tar.gz", "2")]));
+    let repository = &running.repository;
+    running.publish(&one).await.unwrap();
+    let old = repository.page(&one.name, Format::Json).await.unwrap().unwrap();
+    let pinned = || repository.pinned_page(&one.name, Format::Json, old.digest);
+    running.publish(&two).await.unwrap();
+    assert_eq!(pinned().await.unwrap().unwrap().bytes, old.bytes);
+    let unknown = Digest::of(b"never");
+    assert!(repository.pinned_page(&one.name, Format::Json, unknown).await.unwrap().is_none());
+    running.publish(&page("demo", &[])).await.unwrap();
+    assert!(pinned().await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn a_name_that_goes_is_remembered_with_its_hash() {
     for targets in [TargetsMode::All, TargetsMode::Index] {

@@ -1,0 +1,154 @@
+//! The reading side, for pages: the signed bytes, and the model that they hold.
+
+use std::sync::Arc;
+
+use crate::index::{Format, Links, ProjectName, ProjectPage, parse_signed};
+use crate::store::layout;
+use crate::tuf::{Digest, TargetFile, TargetPath};
+
+use super::cache::{CacheKey, Cached};
+use super::published::Base;
+use super::reader::{document, length};
+use super::{Document, Repository, RepositoryError, load, page_path};
+
+impl Repository {
+    /// The signed page of `project`.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store fails or is damaged.
+    pub async fn page(
+        &self,
+        project: &ProjectName,
+        format: Format,
+    ) -> Result<Option<Arc<Document>>, RepositoryError> {
+        self.page_in(&self.published().base, project, format).await
+    }
+
+    /// The page of `project` with this hash, where it is the signed one, or was within the last hour and another one took
+    /// its place: a client that verified a bin before asks for it. A page that was withdrawn is not found.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store fails or is damaged.
+    pub async fn pinned_page(
+        &self,
+        project: &ProjectName,
+        format: Format,
+        digest: Digest,
+    ) -> Result<Option<Arc<Document>>, RepositoryError> {
+        let Some(page) = self.page(project, format).await? else { return Ok(None) };
+        if page.digest == digest {
+            return Ok(Some(page));
+        }
+        let Some(target) = self.0.superseded.find(project, format, digest).await else {
+            return Ok(None);
+        };
+        let Ok(path) = page_path(project, format) else { return Ok(None) };
+        self.load_page(&path, &target).await
+    }
+
+    pub(super) async fn supersede(
+        &self,
+        project: &ProjectName,
+        format: Format,
+        target: &TargetFile,
+    ) {
+        self.0.superseded.note(project, format, target).await;
+    }
+
+    /// The model of `project`'s page.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store fails or is damaged.
+    pub async fn model(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Option<Arc<ProjectPage>>, RepositoryError> {
+        self.model_in(&self.published().base, project).await
+    }
+
+    pub(super) async fn page_in(
+        &self,
+        base: &Base,
+        project: &ProjectName,
+        format: Format,
+    ) -> Result<Option<Arc<Document>>, RepositoryError> {
+        let Ok(path) = page_path(project, format) else { return Ok(None) };
+        let Some(target) = self.target_in(base, &path).await? else { return Ok(None) };
+        self.load_page(&path, &target).await
+    }
+
+    async fn load_page(
+        &self,
+        path: &TargetPath,
+        target: &TargetFile,
+    ) -> Result<Option<Arc<Document>>, RepositoryError> {
+        let (Some(digest), Some(commit)) = (target.sha256(), target.commit()) else {
+            return Err(RepositoryError::damaged(path.as_str(), "its target names no object"));
+        };
+        let load = async {
+            let name = layout::page(&digest, commit);
+            let stored = load::object(&self.0.store, &name).await?;
+            let page = unpack(&stored, &digest, target.length)
+                .map_err(|reason| RepositoryError::damaged(name, reason))?;
+            Ok(Some(Cached::Document(Arc::new(page))))
+        };
+        Ok(document(self.0.memory.get(CacheKey::Page(digest), load).await?))
+    }
+
+    pub(super) async fn model_in(
+        &self,
+        base: &Base,
+        project: &ProjectName,
+    ) -> Result<Option<Arc<ProjectPage>>, RepositoryError> {
+        Ok(self.parsed_in(base, project).await?.map(|(page, _)| page))
+    }
+
+    /// How the signed page of `project` refers to `/tuf/`.
+    pub(super) async fn links_in(
+        &self,
+        base: &Base,
+        project: &ProjectName,
+    ) -> Result<Option<Arc<Links>>, RepositoryError> {
+        Ok(self.parsed_in(base, project).await?.map(|(_, links)| links))
+    }
+
+    async fn parsed_in(
+        &self,
+        base: &Base,
+        project: &ProjectName,
+    ) -> Result<Option<(Arc<ProjectPage>, Arc<Links>)>, RepositoryError> {
+        let Some(page) = self.page_in(base, project, Format::Json).await? else {
+            return Ok(None);
+        };
+        let load = async {
+            let (model, links) = parse_signed(&page.bytes)
+                .map_err(|error| RepositoryError::damaged(format!("page of {project}"), error))?;
+            Ok(Some(Cached::Model(Arc::new(model), Arc::new(links), length(&page.bytes))))
+        };
+        match self.0.memory.get(CacheKey::Model(page.digest), load).await? {
+            Some(Cached::Model(model, links, _)) => Ok(Some((model, links))),
+            _ => Ok(None),
+        }
+    }
+
+    /// As [`Self::keep_bin`], for a page.
+    pub(super) async fn keep_page(&self, page: Document) {
+        self.0.memory.put(CacheKey::Page(page.digest), Cached::Document(Arc::new(page))).await;
+    }
+}
+
+/// How a page lies in the store.
+pub(super) fn pack(page: &[u8]) -> std::io::Result<Vec<u8>> {
+    zstd::bulk::compress(page, 3)
+}
+
+/// The page of `length` bytes that was packed into `stored`.
+pub(super) fn unpack(stored: &[u8], digest: &Digest, length: u64) -> Result<Document, String> {
+    let length = usize::try_from(length).map_err(|e| e.to_string())?;
+    let page = zstd::bulk::decompress(stored, length).map_err(|e| e.to_string())?;
+    let document = Document::new(page);
+    if document.digest != *digest {
+        return Err(format!("its SHA-256 is {}", document.digest));
+    }
+    Ok(document)
+}
