@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! cli                         parse, build the pieces, run
-//! proxy  ceremony  control    the faces: serve · hold offline keys · hear the operator
+//! proxy  ceremony  control  check
+//!                             the faces: serve · hold offline keys · hear the operator · look at a mirror
 //! watch  policy               what changed upstream; what may be signed
 //! repository                  published state, publisher, renewal, journal
 //! store  signer  upstream  spool  index
@@ -16,6 +17,7 @@
 
 pub mod app;
 pub mod ceremony;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -120,7 +120,8 @@ impl PageUpdate {
     }
 
     fn lists_anything(&self) -> bool {
-        !self.is_quarantined() && !(self.page.files.is_empty() && self.held.is_empty())
+        let nothing = self.page.files.is_empty() && self.held.is_empty();
+        !(nothing || self.is_quarantined())
     }
 
     fn page_without_files(&self) -> ProjectPage {

@@ -6,6 +6,7 @@
 //! connect      TCP, TLS, HTTP proxies
 //! body         the one body type; bounds on bodies that are read
 //! fetch        our own requests: pages, lists, files
+//! probe        one look at anything
 //! retry        which failures are tried again, and when
 //! forward      requests of others, passed through
 //! error        what can go wrong, and its metric label
@@ -30,6 +31,7 @@ mod error;
 mod fetch;
 mod forward;
 mod guard;
+mod probe;
 mod redirect;
 mod retry;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub use credentials::Credentials;
 pub use error::{ConfigError, REASONS, UpstreamError};
 pub use fetch::{Fetched, FileBody, FileReply, Gone, PageReply, Validators};
 pub use forward::ForwardedFor;
+pub use probe::Probed;
 pub use url_text::MirrorUrl;
 
 use connect::Connector;

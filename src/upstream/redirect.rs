@@ -108,7 +108,7 @@ impl Upstream {
         (self.is_own(url) || upgraded) && self.below_index(url).is_some()
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         url: &Url,

@@ -30,6 +30,9 @@ pub(super) struct Cursor {
     /// Its serial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) serial: Option<u64>,
+    /// Whether it was signed then. Where that has changed since, the rest means nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) signed: bool,
     /// Something about its files could not be found out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) gaps: bool,
@@ -57,8 +60,9 @@ struct Saved {
 }
 
 impl Cursors {
-    pub(super) fn get(&self, project: &ProjectName) -> Option<Cursor> {
-        self.lock().get(project).cloned()
+    /// What was seen of a project which now is `signed`, or not.
+    pub(super) fn get(&self, project: &ProjectName, signed: bool) -> Option<Cursor> {
+        self.lock().get(project).filter(|cursor| cursor.signed == signed).cloned()
     }
 
     /// Whether this poll of a page is to be unconditional. Counts it.
@@ -150,7 +154,7 @@ mod tests {
         {
             let read = Cursors::default();
             assert_eq!(read.load(&store, of, commit).await.is_some(), expected);
-            assert_eq!(read.get(&project()), expected.then(|| cursor.clone()));
+            assert_eq!(read.get(&project(), false), expected.then(|| cursor.clone()));
         }
         store.put(&layout::watch("pages"), "{\"of\":").await.unwrap();
         assert!(Cursors::default().load(&store, "this", 5).await.is_none());

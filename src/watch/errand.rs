@@ -95,7 +95,6 @@ impl Watch {
             Question::Digest(url, ..) => self.digest(url).await,
         };
         let answer = answer.unwrap_or_else(Answer::Failed);
-        tracing::debug!(?question, ?answer, "an errand is done");
         self.answers.put(question, answer).await;
     }
 

@@ -42,6 +42,9 @@ pub enum WatchError {
          countersign. Set access = \"open\" if that is meant, or remove upstream.credentials"
     )]
     NotOpen,
+    /// The mirror fails so often, or wants so much rest, that it is left alone for now.
+    #[error("the mirror does not answer; it is left alone until the next poll")]
+    Down,
     /// The process is stopping.
     #[error("countersign is stopping")]
     Stopping,

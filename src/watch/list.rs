@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use crate::config::WatchMode;
 use crate::index::{ListedProject, ProjectName, parse_list};
-use crate::telemetry::Refusal;
 use crate::tuf::Digest;
 use crate::upstream::{Fetched, PageReply, Validators};
 
 use super::Watch;
+use super::belief::is_settled;
 
 /// Up to so many listed projects all are watched in the mode `auto`.
 const AUTO: usize = 20_000;
@@ -82,9 +82,12 @@ impl Watch {
         let url = self.upstream.simple_url().as_str();
         let look = match &reply {
             Ok(PageReply::Fresh(fetched)) => match self.take_list(fetched.clone()).await {
-                Ok(list) => ListLook::Known(list),
+                Ok(list) => {
+                    self.reports.list_is_good();
+                    ListLook::Known(list)
+                }
                 Err(why) => {
-                    self.report_list(url, &why);
+                    self.reports.list(url, &why);
                     ListLook::None
                 }
             },
@@ -92,12 +95,9 @@ impl Watch {
                 Some(list) => ListLook::Known(list),
                 None => ListLook::None,
             },
-            Ok(PageReply::Gone(gone)) => {
-                tracing::debug!(url, ?gone, "the mirror has no project list");
-                ListLook::None
-            }
+            Ok(PageReply::Gone(_)) => ListLook::None,
             Err(error) => {
-                self.report_list(url, &error.to_string());
+                self.reports.list(url, &error.to_string());
                 if error.is_transient() { ListLook::Down } else { ListLook::None }
             }
         };
@@ -110,13 +110,12 @@ impl Watch {
 
     async fn take_list(&self, fetched: Fetched) -> Result<Arc<List>, String> {
         let body = Digest::of(&fetched.body);
-        let now = Timestamp::now();
-        let validators =
-            Some(fetched.validators.clone()).filter(|v| super::belief::is_settled(v, now));
+        let validators = Some(fetched.validators.clone());
+        let validators = validators.filter(|v| is_settled(v, Timestamp::now()));
         {
             let mut last = self.lists.lock();
-            last.validators = validators;
             if let Some(list) = last.list.clone().filter(|_| last.body == Some(body)) {
+                last.validators = validators;
                 return Ok(list);
             }
         }
@@ -136,7 +135,7 @@ impl Watch {
         });
         self.names.store(names);
         let mut last = self.lists.lock();
-        last.body = Some(body);
+        (last.body, last.validators) = (Some(body), validators);
         last.list = Some(list.clone());
         Ok(list)
     }
@@ -149,6 +148,7 @@ impl Watch {
             WatchMode::OnDemand => false,
         };
         if !whole {
+            self.say_on_demand(projects.len());
             let published = self.published();
             projects.retain(|listed| published.contains(&listed.name));
             projects.shrink_to_fit();
@@ -156,7 +156,13 @@ impl Watch {
         List { projects, whole }
     }
 
-    fn report_list(&self, url: &str, why: &str) {
-        self.metrics.refusals.report(Refusal::ListMalformed, "", url, why);
+    fn say_on_demand(&self, listed: usize) {
+        let was_whole = self.lists.lock().list.as_ref().is_none_or(|list| list.whole);
+        if was_whole && self.config.watch.mode == WatchMode::Auto {
+            tracing::info!(
+                listed,
+                "so many projects are watched once a client asked for them (watch.mode)"
+            );
+        }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
 
 use crate::index::{self, Listing, ParseError, ProjectName, ProjectPage};
 use crate::policy::{QUARANTINED, Withdrawal};
 use crate::repository::{Edit, Receipt};
 use crate::telemetry::{LookOutcome, Refusal, Trigger};
 use crate::tuf::Digest;
-use crate::upstream::{Fetched, PageReply, UpstreamError, Validators};
+use crate::upstream::{Fetched, Gone, MirrorUrl, PageReply, UpstreamError, Validators};
 
 use super::cursor::Cursor;
 use super::enrich::{Enriched, update};
@@ -28,6 +28,16 @@ struct Sight {
     validators: Validators,
     /// Those to ask with next time.
     usable: Option<Validators>,
+    /// What was seen before.
+    before: Cursor,
+    began: Instant,
+}
+
+impl Sight {
+    /// Whether the page is, byte for byte, the one that was seen before.
+    fn is_known(&self) -> bool {
+        self.before.body == Some(self.body)
+    }
 }
 
 impl Watch {
@@ -42,9 +52,15 @@ impl Watch {
     }
 
     async fn fetch(&self, project: &ProjectName, wish: &Wish) -> Result<Looked, WatchError> {
-        let place = self.place(wish.trigger).await;
+        let (places, patient) = self.places(wish.trigger);
+        // Fails only when the semaphore is closed, which nobody does.
+        let place = places.acquire().await.ok();
+        if patient && self.health.is_failing() {
+            return Ok(Looked::failed(LookOutcome::Failed, WatchError::Down));
+        }
         let began = Instant::now();
-        let cursor = self.cursors.get(project).unwrap_or_default();
+        let signed = self.is_published(project).await?;
+        let cursor = self.cursors.get(project, signed).unwrap_or_default();
         let conditional = !(wish.whole || wish.anew);
         let validators = cursor.validators.as_ref().filter(|_| conditional);
         let validators = validators.and_then(|v| self.beliefs.allowed(v));
@@ -61,7 +77,7 @@ impl Watch {
             }
             Ok(PageReply::Gone(gone)) => {
                 let withdrawal = Arc::new(Withdrawal { project: project.clone() });
-                self.gone(project, wish, withdrawal, &format!("{gone:?}")).await
+                self.gone(project, wish, withdrawal, &described(gone)).await
             }
             Err(error) => {
                 let url = self.upstream.page_url(project);
@@ -85,15 +101,18 @@ impl Watch {
             serial: fetched.serial,
             usable: self.beliefs.usable(project, &fetched.validators, Timestamp::now()),
             validators: fetched.validators.clone(),
+            before: cursor,
+            began,
         };
-        if cursor.body == Some(sight.body) && !wish.anew && !(cursor.gaps && wish.whole) {
+        if sight.is_known() && !wish.anew && !(sight.before.gaps && wish.whole) {
             self.back(project);
-            let serial = sight.serial.or(cursor.serial);
-            self.cursors.set(project, Cursor { validators: sight.usable, serial, ..cursor });
+            let Sight { usable: validators, before, .. } = sight;
+            let serial = sight.serial.or(before.serial);
+            self.cursors.set(project, Cursor { validators, serial, ..before });
             return Ok(Looked::new(LookOutcome::Unchanged));
         }
         let _memory = self.memory(fetched.body.len()).await;
-        let url = fetched.url.clone();
+        let url = MirrorUrl::from(fetched.url.clone());
         let listing = match parse(project, fetched).await {
             Ok(listing) => listing,
             Err(error) => {
@@ -108,38 +127,36 @@ impl Watch {
         let old = self.repository.model(project).await?;
         match self.emptied(project, wish, &listing, old.as_deref()).await? {
             Some(looked) => Ok(looked),
-            None => self.shown(project, wish, listing, old.as_deref(), cursor, sight, began).await,
+            None => self.shown(project, wish, listing, old.as_deref(), sight).await,
         }
     }
 
     /// Publishes what the mirror shows.
-    #[allow(clippy::too_many_arguments)]
     async fn shown(
         &self,
         project: &ProjectName,
         wish: &Wish,
         listing: Listing,
         old: Option<&ProjectPage>,
-        cursor: Cursor,
         sight: Sight,
-        began: Instant,
     ) -> Result<Looked, WatchError> {
         self.back(project);
         let Enriched { update, hashed, found, unanswered, gaps } =
             self.enrich(project, wish, listing, old).await?;
-        let receipt = self.publish(project, Arc::new(update), began).await?;
+        let receipt = self.publish(project, Arc::new(update), sight.began).await?;
         self.forget_published(project, hashed).await?;
         if receipt.changed && wish.allowances.is_empty() {
-            self.doubt(project, &cursor, &sight);
+            self.doubt(project, &sight);
         }
+        let error = self.why_not_published(project, &receipt, unanswered).await?;
         if unanswered {
             self.cursors.forget(project);
         } else {
-            let Sight { body, serial, usable, .. } = sight;
-            let cursor = Cursor { validators: usable, body: Some(body), serial, gaps, polls: 0 };
+            let Sight { body, serial, usable: validators, .. } = sight;
+            let signed = error.is_none();
+            let cursor = Cursor { validators, body: Some(body), serial, signed, gaps, polls: 0 };
             self.cursors.set(project, cursor);
         }
-        let error = self.why_not_published(project, &receipt, unanswered).await?;
         let outcome = match &error {
             Some(WatchError::NotReady(_)) => LookOutcome::Pending,
             Some(_) => LookOutcome::Refused,
@@ -193,14 +210,15 @@ impl Watch {
     }
 
     /// A page changed: its serial and its validators should have told.
-    fn doubt(&self, project: &ProjectName, cursor: &Cursor, sight: &Sight) {
-        if cursor.body.is_none_or(|old| old == sight.body) {
+    fn doubt(&self, project: &ProjectName, sight: &Sight) {
+        let before = &sight.before;
+        if before.body.is_none() || sight.is_known() {
             return;
         }
-        if sight.serial.is_some() && sight.serial == cursor.serial {
+        if sight.serial.is_some() && sight.serial == before.serial {
             self.beliefs.serial_lied(project);
         }
-        if cursor.validators.as_ref() == Some(&sight.validators) {
+        if before.validators.as_ref() == Some(&sight.validators) {
             self.beliefs.validators_lied(project);
         }
     }
@@ -230,16 +248,23 @@ impl Watch {
         Ok(Some(WatchError::Page { url, why }))
     }
 
-    /// A place among the looks: those that somebody waits for do not queue behind the polling.
-    async fn place(&self, trigger: Trigger) -> Option<OwnedSemaphorePermit> {
-        let places = match trigger {
+    /// The places among which this look takes one, and whether nobody waits for it: looks that somebody waits for do not queue
+    /// behind the polling.
+    fn places(&self, trigger: Trigger) -> (&Semaphore, bool) {
+        match trigger {
             Trigger::Demand | Trigger::Upload | Trigger::Webhook | Trigger::Operator => {
-                &self.urgent
+                (&self.urgent, false)
             }
-            _ => &self.polling,
-        };
-        // Fails only when the semaphore is closed, which nobody does.
-        Arc::clone(places).acquire_owned().await.ok()
+            _ => (&self.polling, true),
+        }
+    }
+}
+
+fn described(gone: Gone) -> String {
+    match gone {
+        Gone::NotFound => "404".to_owned(),
+        Gone::Removed410 => "410".to_owned(),
+        Gone::Elsewhere(to) => format!("a redirect to {}", MirrorUrl::from(to)),
     }
 }
 

@@ -147,6 +147,11 @@ impl Watcher {
         });
     }
 
+    /// The serial that the mirror gave the project's page when it was looked at last.
+    pub fn serial(&self, project: &ProjectName) -> Option<u64> {
+        self.watch.cursors.get(project, true)?.serial
+    }
+
     /// The projects that the mirror listed last, in order; `None` before the first list, and where only projects that
     /// clients ask for are watched.
     pub fn projects(&self) -> Option<Arc<[ProjectName]>> {

@@ -77,7 +77,7 @@ impl Watch {
     }
 
     /// Polls once; whether the mirror answered.
-    async fn poll(&self, trigger: Option<Trigger>) -> bool {
+    pub(super) async fn poll(&self, trigger: Option<Trigger>) -> bool {
         let due = match self.look_at_list().await {
             ListLook::Known(list) => self.due(&list, trigger),
             ListLook::None => self.due(&List { projects: Vec::new(), whole: false }, trigger),
@@ -106,14 +106,15 @@ impl Watch {
         let turn = self.polls.fetch_add(1, Ordering::Relaxed);
         let mut due = Vec::new();
         for (at, listed) in list.projects.iter().enumerate() {
+            let signed = published.contains(&listed.name);
             let kind = match trigger {
                 Some(trigger) => trigger,
-                None if !published.contains(&listed.name) => Trigger::List,
+                None if !signed => Trigger::List,
                 None if serials => Trigger::Serial,
                 None => Trigger::Poll,
             };
             let audit = serials && is_audited(turn, at, list.projects.len());
-            if serials && !audit && self.is_told(listed) {
+            if serials && !audit && self.is_told(listed, signed) {
                 continue;
             }
             let whole = audit || self.cursors.is_audit(&listed.name);
@@ -131,8 +132,8 @@ impl Watch {
     }
 
     /// Whether the page's serial says that it is as it was seen.
-    fn is_told(&self, listed: &ListedProject) -> bool {
-        let Some(cursor) = self.cursors.get(&listed.name) else { return false };
+    fn is_told(&self, listed: &ListedProject, signed: bool) -> bool {
+        let Some(cursor) = self.cursors.get(&listed.name, signed) else { return false };
         let same = listed.serial.is_some() && cursor.serial == listed.serial;
         same && !(cursor.gaps && self.cursors.is_audit(&listed.name))
     }
@@ -150,7 +151,7 @@ impl Watch {
     }
 
     /// Takes up where the last process stopped.
-    async fn load(&self) {
+    pub(super) async fn load(&self) {
         if let Err(error) = self.note_all_published().await {
             tracing::error!(%error, "cannot list what is published");
         }
@@ -159,7 +160,7 @@ impl Watch {
         self.beliefs.restore(told.unwrap_or_default());
     }
 
-    async fn save(&self) {
+    pub(super) async fn save(&self) {
         let commit = self.repository.published().base.commit;
         let told = self.beliefs.told();
         self.cursors.save(&self.store, &self.fingerprint(), commit, told).await;

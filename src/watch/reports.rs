@@ -16,12 +16,14 @@ pub(super) struct Reports {
     metrics: Arc<Metrics>,
     /// What the last look at a project refused, hashed.
     last: Mutex<HashMap<ProjectName, HashSet<u64>>>,
+    /// What was wrong with the project list.
+    list: Mutex<Option<String>>,
     hasher: RandomState,
 }
 
 impl Reports {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, last: Mutex::default(), hasher: RandomState::new() }
+        Self { metrics, last: Mutex::default(), list: Mutex::default(), hasher: RandomState::new() }
     }
 
     /// What a look at one project's page took and refused.
@@ -52,6 +54,21 @@ impl Reports {
         } else {
             self.metrics.refusals.report(reason, project.as_str(), url, why);
         }
+    }
+
+    /// The project list is none, or could not be loaded.
+    pub(super) fn list(&self, url: &str, why: &str) {
+        let mut last = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_deref() == Some(why) {
+            self.metrics.refusals.count(Refusal::ListMalformed);
+        } else {
+            self.metrics.refusals.report(Refusal::ListMalformed, "", url, why);
+            *last = Some(why.to_owned());
+        }
+    }
+
+    pub(super) fn list_is_good(&self) {
+        *self.list.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn key(&self, refused: &Refused) -> u64 {

@@ -79,8 +79,8 @@ pub(super) struct State {
     pub(super) wake: Notify,
     pub(super) stop: CancellationToken,
     pub(super) tracker: TaskTracker,
-    pub(super) polling: Arc<Semaphore>,
-    pub(super) urgent: Arc<Semaphore>,
+    pub(super) polling: Semaphore,
+    pub(super) urgent: Semaphore,
     pub(super) errands: Semaphore,
     memory: Arc<Semaphore>,
     published: Mutex<HashSet<ProjectName>>,
@@ -115,8 +115,8 @@ impl Watch {
             wake: Notify::new(),
             stop: CancellationToken::new(),
             tracker: TaskTracker::new(),
-            polling: Arc::new(Semaphore::new(concurrency)),
-            urgent: Arc::new(Semaphore::new(URGENT)),
+            polling: Semaphore::new(concurrency),
+            urgent: Semaphore::new(URGENT),
             errands: Semaphore::new(ERRANDS),
             memory: Arc::new(Semaphore::new(UNITS)),
             published: Mutex::default(),
@@ -169,7 +169,7 @@ impl Watch {
             true => published.insert(project.clone()),
             false => published.remove(project),
         };
-        self.metrics.projects.set(i64::try_from(published.len()).unwrap_or(i64::MAX));
+        self.metrics.projects.set(published.len() as i64);
         Ok(())
     }
 
@@ -178,7 +178,7 @@ impl Watch {
         let projects = self.repository.projects().await?;
         let mut published = self.published();
         published.extend(projects);
-        self.metrics.projects.set(i64::try_from(published.len()).unwrap_or(i64::MAX));
+        self.metrics.projects.set(published.len() as i64);
         Ok(())
     }
 
