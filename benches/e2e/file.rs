@@ -37,16 +37,18 @@ pub fn measure(options: &Options) -> Vec<Table> {
     wait_for_all(&spooling, &files);
     let nginx = passing(&mirror);
     let pids = [&mut streaming, &mut spooling].map(|sidecar| sidecar.process().pid());
+    let first = "countersign, spool, first request";
     let spool = through("countersign, spool, warm", &spooling, pids[1]);
     let ways = [
+        alone(&mirror),
         behind("nginx proxy_pass, default buffers", &mirror, &nginx, ""),
         behind("nginx proxy_pass, large buffers", &mirror, &nginx, "/large"),
         through("countersign, streamed and verified", &streaming, pids[0]),
-        alone(&mirror),
     ];
 
     let title = format!("file: {} MB, one download at a time", LENGTH / 1_000_000);
     let mut table = Table::new(title, &["MB a second", "CPU ms a file"]);
+    ways.iter().map(|way| way.who).chain([first, spool.who]).for_each(|who| table.row(who));
     for (round, file) in files.iter().enumerate() {
         let mut record = |who: &str, values: [f64; 2]| {
             // The first round warms up.
@@ -58,7 +60,7 @@ pub fn measure(options: &Options) -> Vec<Table> {
             match ways.get(turn) {
                 Some(way) => record(way.who, way.serve(file, TIMES)),
                 None => {
-                    record("countersign, spool, first request", spool.serve(file, 1));
+                    record(first, spool.serve(file, 1));
                     record(spool.who, spool.serve(file, TIMES));
                 }
             }

@@ -9,12 +9,13 @@ use super::connection::{Connection, runtime};
 use super::nginx::Nginx;
 use super::options::Options;
 use super::process::Server;
-use super::report::{NONE, Table};
+use super::report::{NONE, Table, number};
 use super::scene::{before, static_mirror, wait_for_all};
 use super::support::http::get;
 use super::support::packages::wheel;
 use super::support::sidecar::{Setup, Sidecar};
 
+const NGINX: &str = "nginx, master and workers";
 const BINS: [u32; 3] = [16, 1_024, 16_384];
 /// After readiness, or after the last request.
 const REST: Duration = Duration::from_secs(4);
@@ -22,28 +23,31 @@ const REST: Duration = Duration::from_secs(4);
 pub fn measure(options: &Options) -> Vec<Table> {
     let files = [wheel("qx-memory", "1.0")];
     let mirror = static_mirror(&files);
-    let mut kept: Vec<(u32, Setup)> = Vec::new();
+    let columns = ["MiB at rest", "MiB after every bin was read"];
+    let mut table = Table::new("memory: resident, started on a repository that is there", &columns);
+    let mut kept: Vec<(String, Setup)> = Vec::new();
     for bins in BINS {
         let sidecar = before(&mirror, bins).start();
         wait_for_all(&sidecar, &files);
-        kept.push((bins, sidecar.stop()));
+        let who = format!("countersign, {} bins", number(bins.into()));
+        table.row(&who);
+        kept.push((who, sidecar.stop()));
     }
-    let columns = ["MiB at rest", "MiB after every bin was read"];
-    let mut table = Table::new("memory: resident, started on a repository that is there", &columns);
+    table.row(NGINX);
     for _ in 0..options.runs(3) {
-        for (bins, setup) in &kept {
+        for (who, setup) in &kept {
             let mut sidecar = setup.clone().start();
             let server = Server::new(sidecar.process().pid());
             sleep(REST);
             let at_rest = server.resident();
             read_all(&sidecar);
             sleep(REST);
-            table.record(&format!("countersign, {bins} bins"), &[at_rest, server.resident()]);
+            table.record(who, &[at_rest, server.resident()]);
             sidecar.stop();
         }
         let nginx = Nginx::start("", "");
         sleep(REST);
-        table.record("nginx, master and workers", &[nginx.processes().resident(), NONE]);
+        table.record(NGINX, &[nginx.processes().resident(), NONE]);
     }
     vec![table]
 }

@@ -12,7 +12,7 @@ use super::support::sidecar::Sidecar;
 
 const PROJECT: &str = "qx-page";
 /// Makes a page of about 20 KB.
-const FILES: usize = 60;
+const FILES: usize = 77;
 
 pub fn measure(options: &Options) -> Vec<Table> {
     let files: Vec<Package> = (0..FILES).map(|n| wheel(PROJECT, &format!("1.{n}"))).collect();
@@ -36,6 +36,7 @@ pub fn measure(options: &Options) -> Vec<Table> {
     );
     let columns = ["requests a second", "CPU µs a request", "client's CPU µs a request"];
     let mut table = Table::new(title, &columns);
+    servers.iter().for_each(|(who, ..)| table.row(who));
     // The first round warms up.
     for round in 0..=options.runs(7) {
         for turn in turns(servers.len(), round) {

@@ -29,15 +29,17 @@ impl Table {
         Self { title: title.into(), columns: columns.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds one measurement of `who`, a value a column. Rows stand in the order in which they first come.
+    /// Adds a row without values yet, so that rows stand in this order whoever is measured first.
+    pub fn row(&mut self, who: &str) {
+        let values = vec![Vec::new(); self.columns.len()];
+        self.rows.push(Row { who: who.into(), values });
+    }
+
+    /// Adds one measurement of `who`, a value a column.
     pub fn record(&mut self, who: &str, values: &[f64]) {
         assert_eq!(values.len(), self.columns.len(), "a value a column");
-        let at = self.rows.iter().position(|row| row.who == who).unwrap_or_else(|| {
-            let values = vec![Vec::new(); self.columns.len()];
-            self.rows.push(Row { who: who.into(), values });
-            self.rows.len() - 1
-        });
-        for (column, value) in self.rows[at].values.iter_mut().zip(values) {
+        let row = self.rows.iter_mut().find(|row| row.who == who).expect("a row of that name");
+        for (column, value) in row.values.iter_mut().zip(values) {
             column.push(*value);
         }
     }
@@ -104,7 +106,7 @@ impl fmt::Display for Spread {
 }
 
 /// Three digits, or all before the point.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     let digits = match value.abs() {
         v if v >= 100.0 => 0,
         v if v >= 10.0 => 1,

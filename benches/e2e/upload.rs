@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::connection::runtime;
 use super::options::Options;
 use super::process::{Clock, Server};
-use super::report::{NONE, Table};
+use super::report::{NONE, Table, number};
 use super::scene::{before, turns, wait_for_all};
 use super::support::clients::TufClient;
 use super::support::http::{Request, get};
@@ -17,6 +17,7 @@ use super::support::sidecar::{Sidecar, target_path};
 use super::verifier::Verifier;
 
 const BINS: [u32; 2] = [1_024, 16_384];
+const ALONE: &str = "pypiserver alone, unverified";
 const PROJECT: &str = "qx-upload";
 /// Bytes of an uploaded wheel.
 const LENGTH: usize = 100_000;
@@ -46,6 +47,9 @@ pub fn measure(options: &Options) -> Vec<Table> {
     let columns = ["seconds", "countersign's CPU s", "client's CPU s"];
     let title = "upload: from its 200 until the client has the verified file";
     let mut table = Table::new(title, &columns);
+    table.row(ALONE);
+    signed.iter().for_each(|signed| table.row(&signed.who));
+    signed.iter().for_each(|signed| table.row(&signed.python_tuf_row()));
     let runs = options.runs(20);
     // The first round warms up.
     for round in 0..=runs {
@@ -53,7 +57,7 @@ pub fn measure(options: &Options) -> Vec<Table> {
         for turn in turns(signed.len() + 1, round) {
             let (who, values) = match signed.get_mut(turn) {
                 Some(signed) => (signed.who.clone(), signed.upload(&file)),
-                None => ("pypiserver alone, unverified".into(), upload_unsigned(&alone, &file)),
+                None => (ALONE.into(), upload_unsigned(&alone, &file)),
             };
             if round > 0 {
                 table.record(&who, &values);
@@ -64,8 +68,7 @@ pub fn measure(options: &Options) -> Vec<Table> {
     for run in 0..FOREIGN_RUNS.min(runs) {
         let file = wheel(format!("2.{run}"));
         for signed in &mut signed {
-            let who = format!("{}, python-tuf, its start included", signed.who);
-            table.record(&who, &signed.upload_for_python_tuf(&file));
+            table.record(&signed.python_tuf_row(), &signed.upload_for_python_tuf(&file));
             sleep(PAUSE);
         }
     }
@@ -91,8 +94,12 @@ impl Signed {
             verifier
         });
         let server = Server::new(sidecar.process().pid());
-        let who = format!("countersign, {bins} bins");
+        let who = format!("countersign, {} bins", number(bins.into()));
         Self { _mirror: mirror, sidecar, server, who, verifier, python_tuf }
+    }
+
+    fn python_tuf_row(&self) -> String {
+        format!("{}, python-tuf, its start included", self.who)
     }
 
     fn upload(&mut self, file: &Package) -> [f64; 3] {
