@@ -6,10 +6,11 @@ use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::errors::Kind;
 use super::recent::Key;
 use super::{Problem, Proxy};
 use crate::index::{File, ProjectName, Source, project_candidates};
-use crate::repository::file_path;
+use crate::repository::{Blocked, file_path};
 use crate::tuf::Digest;
 
 /// Of the projects that a file name can mean, and that were not seen before, so many are looked at.
@@ -53,6 +54,17 @@ pub(super) fn not_listed(project: &ProjectName, filename: &str) -> Problem {
 }
 
 impl Proxy {
+    /// Why the signed page of `project` does not list the file.
+    async fn not_listed(&self, project: &ProjectName, filename: &str) -> Result<Problem, Problem> {
+        Ok(match self.repository.blocked(project).await? {
+            Blocked::Files(names) if names.iter().any(|name| name == filename) => Problem::new(
+                Kind::Blocked,
+                format!("{filename} of {project} was withdrawn by the operator"),
+            ),
+            _ => not_listed(project, filename),
+        })
+    }
+
     /// The file on the signed page of `project`.
     pub(super) async fn listed(
         &self,
@@ -62,7 +74,7 @@ impl Proxy {
         let page = self.model(project).await?;
         let found = page.files.binary_search_by(|file| file.filename.as_str().cmp(filename));
         let file = found.ok().and_then(|at| page.files.get(at)).cloned();
-        let file = file.ok_or_else(|| not_listed(project, filename))?;
+        let Some(file) = file else { return Err(self.not_listed(project, filename).await?) };
         Ok(Listed { project: project.clone(), file })
     }
 

@@ -152,10 +152,7 @@ impl<'a> Draft<'a> {
     ) -> Result<ProjectBase, RepositoryError> {
         let page = self.repository.model_in(self.base, project).await?;
         let json = path_of_page(project, Format::Json)?;
-        let key = blocked_key(project);
-        let blocked = self
-            .look(&json, |bin| bin.blocked.as_ref().and_then(|blocked| blocked.get(&key)).cloned());
-        let blocked = Blocked::from_names(blocked.await?.unwrap_or_default());
+        let blocked = self.look(&json, |bin| Blocked::of(bin, project)).await?;
         let mut retired = BTreeMap::new();
         for filename in filenames {
             let Ok(path) = file_path(project, &filename) else { continue };
@@ -356,6 +353,12 @@ impl<'a> Draft<'a> {
 }
 
 impl Blocked {
+    /// What `bin`, the one of the project's JSON page, says of `project`.
+    pub(super) fn of(bin: &Targets, project: &ProjectName) -> Self {
+        let names = bin.blocked.as_ref().and_then(|all| all.get(&blocked_key(project)));
+        Self::from_names(names.cloned().unwrap_or_default())
+    }
+
     fn from_names(names: Vec<String>) -> Self {
         match names.as_slice() {
             [] => Self::Nothing,

@@ -11,6 +11,7 @@ use crate::store::{Store, layout};
 use crate::tuf::{Digest, Signed, TargetFile, TargetPath, Targets};
 
 use super::cache::{CacheKey, Cached, Memory};
+use super::edit::Blocked;
 use super::published::{Base, Published};
 use super::{Document, Encoding, RepositoryError, load, page_path};
 
@@ -132,6 +133,17 @@ impl Repository {
         project: &ProjectName,
     ) -> Result<Option<Arc<ProjectPage>>, RepositoryError> {
         self.model_in(&self.published().base, project).await
+    }
+
+    /// What an operator withdrew of `project`.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store fails or is damaged.
+    pub async fn blocked(&self, project: &ProjectName) -> Result<Blocked, RepositoryError> {
+        let Ok(path) = page_path(project, Format::Json) else { return Ok(Blocked::Nothing) };
+        let base = &self.published().base;
+        let bin = self.bin(base, &base.succinct.bin_of(path.as_str())).await?;
+        Ok(Blocked::of(&bin.signed, project))
     }
 
     /// Where the files of `project` lie upstream. Advice: a name may be missing or wrong.

@@ -36,6 +36,9 @@ pub(super) struct Cursor {
     /// Something about its files could not be found out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) gaps: bool,
+    /// Something of it was refused: not kept over a restart, so that the next process reports it too.
+    #[serde(skip)]
+    pub(super) refused: bool,
     /// Polls since it was last loaded unconditionally.
     #[serde(skip)]
     pub(super) polls: u8,
@@ -117,7 +120,8 @@ impl Cursors {
         if !self.changed.swap(false, Ordering::Relaxed) {
             return;
         }
-        let pages = self.lock().clone();
+        let mut pages = self.lock().clone();
+        pages.retain(|_, cursor| !cursor.refused);
         let saved = Saved { of: of.to_owned(), commit, told, pages };
         let bytes = tokio::task::spawn_blocking(move || serde_json::to_vec(&saved)).await;
         let Ok(Ok(bytes)) = bytes else { return };

@@ -128,6 +128,10 @@ impl Watch {
             parse()
         };
         let parsed = parsed.map_err(|error| error.to_string())?;
+        let published = self.published_count();
+        if parsed.projects.is_empty() && published > 0 {
+            return Err(format!("the list is empty, while {published} projects are published"));
+        }
         let list = Arc::new(self.watched(parsed.projects));
         let names = list.whole.then(|| {
             let names = list.projects.iter().map(|listed| listed.name.clone());

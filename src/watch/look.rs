@@ -76,6 +76,13 @@ impl Watch {
                 self.loaded(project, wish, cursor, fetched, began).await
             }
             Ok(PageReply::Gone(gone)) => {
+                if let Gone::Elsewhere(to) = &gone
+                    && self.is_published(project).await?
+                {
+                    let (url, to) = (self.upstream.page_url(project), MirrorUrl::from(to.clone()));
+                    let why = format!("it redirects to another index, {to}, which is not followed");
+                    self.reports.page(project, Refusal::Origin, url.as_str(), &why);
+                }
                 let withdrawal = Arc::new(Withdrawal { project: project.clone() });
                 self.gone(project, wish, withdrawal, &described(gone)).await
             }
@@ -154,7 +161,9 @@ impl Watch {
         } else {
             let Sight { body, serial, usable: validators, .. } = sight;
             let signed = error.is_none();
-            let cursor = Cursor { validators, body: Some(body), serial, signed, gaps, polls: 0 };
+            let refused = !receipt.refused.is_empty();
+            let body = Some(body);
+            let cursor = Cursor { validators, body, serial, signed, gaps, refused, polls: 0 };
             self.cursors.set(project, cursor);
         }
         let outcome = match &error {

@@ -50,7 +50,7 @@ fn bad_pages_are_refused() {
         ("cut", "page-truncated", cut_short()),
         (
             "json",
-            "page-malformed",
+            "page-truncated",
             Answer::new(200, JSON, r#"{"meta": {"api-version": "1.0"}, "name": "#),
         ),
         ("deep", "page-malformed", Answer::new(200, JSON, "[".repeat(1_000_000))),

@@ -67,6 +67,7 @@ impl Setup {
 
     /// A key of the configuration file.
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.settings.retain(|(set, _)| set != key);
         self.settings.push((key.to_owned(), value.into()));
         self
     }
@@ -115,8 +116,8 @@ impl Setup {
         command.args(["serve", "--upstream", &self.upstream]).args(&self.arguments);
         command.current_dir(self.folder.path());
         command
-            .env("COUNTERSIGN_LISTEN", "127.0.0.1:0")
-            .env("COUNTERSIGN_ADMIN_LISTEN", "127.0.0.1:0");
+            .env("COUNTERSIGN_LISTEN", &self.listen[0])
+            .env("COUNTERSIGN_ADMIN_LISTEN", &self.listen[1]);
         if !self.settings.is_empty() {
             command.args(["--config", "countersign.toml"]);
             fs::write(self.folder.path().join("countersign.toml"), self.toml())
