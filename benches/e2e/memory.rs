@@ -9,7 +9,7 @@ use super::connection::{Connection, runtime};
 use super::nginx::Nginx;
 use super::options::Options;
 use super::process::Server;
-use super::report::{NONE, Table, number};
+use super::report::{NONE, Table, count};
 use super::scene::{before, static_mirror, wait_for_all};
 use super::support::http::get;
 use super::support::packages::wheel;
@@ -29,7 +29,7 @@ pub fn measure(options: &Options) -> Vec<Table> {
     for bins in BINS {
         let sidecar = before(&mirror, bins).start();
         wait_for_all(&sidecar, &files);
-        let who = format!("countersign, {} bins", number(bins.into()));
+        let who = format!("countersign, {} bins", count(bins));
         table.row(&who);
         kept.push((who, sidecar.stop()));
     }

@@ -4,7 +4,7 @@ use super::load::Load;
 use super::nginx::Nginx;
 use super::options::Options;
 use super::process::Server;
-use super::report::Table;
+use super::report::{Table, count};
 use super::scene::{before, static_mirror, turns, wait_for_all};
 use super::support::http::{JSON, Request};
 use super::support::packages::{Package, wheel};
@@ -30,9 +30,9 @@ pub fn measure(options: &Options) -> Vec<Table> {
     ];
     let title = format!(
         "page: {} bytes of JSON from memory, {} connections, up to {} requests a run",
-        body.len(),
+        count(body.len() as u64),
         options.connections,
-        options.requests
+        count(options.requests as u64)
     );
     let columns = ["requests a second", "CPU µs a request", "client's CPU µs a request"];
     let mut table = Table::new(title, &columns);

@@ -106,7 +106,7 @@ impl fmt::Display for Spread {
 }
 
 /// Three digits, or all before the point.
-pub fn number(value: f64) -> String {
+fn number(value: f64) -> String {
     let digits = match value.abs() {
         v if v >= 100.0 => 0,
         v if v >= 10.0 => 1,
@@ -115,14 +115,23 @@ pub fn number(value: f64) -> String {
     };
     let text = format!("{value:.digits$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut grouped = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
-            grouped.push(',');
+    grouped(whole) + fraction
+}
+
+/// A whole number as it is shown.
+pub fn count(number: impl Into<u64>) -> String {
+    grouped(&number.into().to_string())
+}
+
+fn grouped(digits: &str) -> String {
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
         }
-        grouped.push(digit);
+        text.push(digit);
     }
-    grouped + fraction
+    text
 }
 
 /// All tables of a run.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::connection::runtime;
 use super::options::Options;
 use super::process::{Clock, Server};
-use super::report::{NONE, Table, number};
+use super::report::{NONE, Table, count};
 use super::scene::{before, turns, wait_for_all};
 use super::support::clients::TufClient;
 use super::support::http::{Request, get};
@@ -94,7 +94,7 @@ impl Signed {
             verifier
         });
         let server = Server::new(sidecar.process().pid());
-        let who = format!("countersign, {} bins", number(bins.into()));
+        let who = format!("countersign, {} bins", count(bins));
         Self { _mirror: mirror, sidecar, server, who, verifier, python_tuf }
     }
 
