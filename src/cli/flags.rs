@@ -49,7 +49,7 @@ pub struct Size {
     /// How many files to expect; decides the number of bins [env: COUNTERSIGN_EXPECTED_FILES]
     #[arg(long, value_name = "N", conflicts_with = "bins")]
     pub expected_files: Option<String>,
-    /// The number of bins itself, a power of two from 1 to 16384 [env: COUNTERSIGN_BINS]
+    /// The number of bins itself, a power of two from 2 to 16384 [env: COUNTERSIGN_BINS]
     #[arg(long, value_name = "N")]
     pub bins: Option<String>,
 }

@@ -50,10 +50,10 @@ fn the_file_is_found_by_flag_before_variable() {
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (one, two) = (write("one", "bins = 1"), write("two", "bins = 2"));
+    let (one, two) = (write("one", "bins = 4"), write("two", "bins = 2"));
     let variables = [("COUNTERSIGN_CONFIG", two.as_str())];
     assert_eq!(serve_config("", &variables).unwrap().bins, Some(2));
-    assert_eq!(serve_config(&format!("--config {one}"), &variables).unwrap().bins, Some(1));
+    assert_eq!(serve_config(&format!("--config {one}"), &variables).unwrap().bins, Some(4));
 }
 
 #[test]

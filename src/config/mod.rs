@@ -35,7 +35,7 @@ pub struct Config {
     pub data: PathBuf,
     /// How many files are expected; decides the number of bins when a repository is made.
     pub expected_files: Option<u64>,
-    /// Number of bins when a repository is made: a power of two, 1 to 16,384.
+    /// Number of bins when a repository is made: a power of two, 2 to 16,384.
     pub bins: Option<u32>,
     /// Never make a repository at start.
     pub no_init: bool,

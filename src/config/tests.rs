@@ -194,7 +194,7 @@ fn unknown_variables_are_named_with_those_that_are_known() {
 
 #[test]
 fn a_refused_value_is_named_with_its_place() {
-    let power = "it must be a power of two from 1 to 16384";
+    let power = "it must be a power of two from 2 to 16384";
     assert_eq!(file("bins = 3").unwrap_err(), format!("bins = 3 in c.toml is refused: {power}"));
     let error = environment(&[("COUNTERSIGN_BINS", "3")]).unwrap_err();
     assert_eq!(error, format!("COUNTERSIGN_BINS=3 is refused: {power}"));

@@ -42,9 +42,9 @@ fn listeners(config: &Config) -> Checked {
 }
 
 fn repository(config: &Config) -> Checked {
-    let power = |bins: u32| bins.is_power_of_two() && bins <= MOST_BINS;
+    let power = |bins: u32| bins.is_power_of_two() && (2..=MOST_BINS).contains(&bins);
     let bins = config.bins.is_none_or(power);
-    require(bins, "bins", "it must be a power of two from 1 to 16384")?;
+    require(bins, "bins", "it must be a power of two from 2 to 16384")?;
     let files = config.expected_files.is_none_or(|files| files > 0);
     require(files, "expected-files", "it must be at least 1")?;
     let shape = "it must be a path between two slashes, as /tuf/, of ASCII letters, digits, '-', '_' and '.'";

@@ -77,7 +77,7 @@ impl Proxy {
         if length.is_some_and(|length| length > limit) {
             return self.stream(request, &pinned, &url, length).await;
         }
-        match self.fetch(&pinned, &url, limit).await {
+        match self.fetch_measured(&pinned, &url, limit).await {
             Ok(file) => self.verified(request, &pinned, &file, bare),
             Err(SpoolError::Upstream(UpstreamError::TooLarge { .. })) => {
                 self.stream(request, &pinned, &url, None).await
@@ -89,6 +89,31 @@ impl Proxy {
             }
             Err(error) => Err(self.failed(&pinned, error)),
         }
+    }
+
+    /// As [`Proxy::fetch`]. A length that the mirror promised wrongly must not keep the right bytes away: the hash
+    /// decides, and the signed length is corrected.
+    async fn fetch_measured(
+        &self,
+        pinned: &Pinned,
+        url: &Url,
+        limit: u64,
+    ) -> Result<SpooledFile, SpoolError> {
+        let wrong_length = |error: &SpoolError| {
+            matches!(error, SpoolError::Mismatch { found: Found::Length { .. }, .. })
+        };
+        let file = match self.fetch(pinned, url, limit).await {
+            Err(error) if wrong_length(&error) => {
+                let unmeasured = Pinned { length: None, ..pinned.clone() };
+                self.fetch(&unmeasured, url, limit).await?
+            }
+            fetched => fetched?,
+        };
+        if pinned.length != Some(file.length) {
+            let key = &pinned.key;
+            self.watcher.measured(&key.project, &pinned.filename, key.digest, file.length);
+        }
+        Ok(file)
     }
 
     /// Fetches at most `limit` bytes into the spool; who asks for the same file shares one fetch.
@@ -134,7 +159,9 @@ impl Proxy {
         let project = &pinned.key.project;
         match &error {
             // It may have moved.
-            UpstreamError::Status { code: 404 | 410, .. } => self.watcher.uploaded(Some(project)),
+            UpstreamError::Status { code: 404 | 410, .. } => {
+                self.watcher.changed(Some(project.clone()))
+            }
             UpstreamError::OriginRefused { .. } => {
                 let detail = error.to_string();
                 let (project, name) = (project.as_str(), &pinned.key.name);

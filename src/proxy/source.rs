@@ -155,7 +155,7 @@ impl Proxy {
         if let Some(source) = sources.as_ref().and_then(|sources| sources.get(filename)) {
             return Ok(source.clone());
         }
-        self.watcher.uploaded(Some(project));
+        self.watcher.changed(Some(project.clone()));
         let detail = format!(
             "Where {filename} lies upstream is not known yet; {project} is being looked at"
         );

@@ -8,12 +8,15 @@ use crate::config::TargetsMode;
 use crate::index::{
     CoreMetadata, File, Format, Links, ProjectName, ProjectPage, Sources, render_html, render_json,
 };
-use crate::tuf::{Digest, Retired, TargetFile, TargetPath, Targets};
+use crate::tuf::{Retired, TargetFile, TargetPath, Targets};
 
-use super::commit::{AllowedRecord, FileRecord, ProjectRecord};
-use super::edit::{Blocked, Decision, Edit, PageChange, ProjectBase, Receipt, Refused};
+use super::changes::{
+    blocked_key, difference, drop_unnameable, files, forget, path_of_page, records, sha256,
+};
+use super::commit::{AllowedRecord, ProjectRecord};
+use super::edit::{Blocked, Decision, Edit, PageChange, ProjectBase, Receipt};
 use super::published::Base;
-use super::{Document, Repository, RepositoryError, file_path, page_path};
+use super::{Document, Repository, RepositoryError, file_path};
 
 /// What is written, beside what the edits say.
 #[derive(Debug, Clone)]
@@ -350,89 +353,4 @@ impl<'a> Draft<'a> {
         }
         Ok(())
     }
-}
-
-impl Blocked {
-    /// What `bin`, the one of the project's JSON page, says of `project`.
-    pub(super) fn of(bin: &Targets, project: &ProjectName) -> Self {
-        let names = bin.blocked.as_ref().and_then(|all| all.get(&blocked_key(project)));
-        Self::from_names(names.cloned().unwrap_or_default())
-    }
-
-    fn from_names(names: Vec<String>) -> Self {
-        match names.as_slice() {
-            [] => Self::Nothing,
-            [all] if all == "*" => Self::Project,
-            _ => Self::Files(names),
-        }
-    }
-
-    fn to_names(&self) -> Vec<String> {
-        match self {
-            Self::Nothing => Vec::new(),
-            Self::Files(names) => names.clone(),
-            Self::Project => vec!["*".to_owned()],
-        }
-    }
-}
-
-fn blocked_key(project: &ProjectName) -> String {
-    format!("simple/{project}")
-}
-
-fn path_of_page(project: &ProjectName, format: Format) -> Result<TargetPath, RepositoryError> {
-    page_path(project, format).map_err(|error| RepositoryError::damaged(project.as_str(), error))
-}
-
-fn sha256(file: &File) -> Option<Digest> {
-    file.sha256()?.parse().ok()
-}
-
-fn files(page: Option<&ProjectPage>) -> BTreeMap<String, Digest> {
-    let files = page.map(|page| page.files.as_slice()).unwrap_or_default();
-    files.iter().filter_map(|file| Some((file.filename.clone(), sha256(file)?))).collect()
-}
-
-fn difference(
-    of: &BTreeMap<String, Digest>,
-    without: &BTreeMap<String, Digest>,
-) -> BTreeMap<String, Digest> {
-    let differs = |(name, digest): &(&String, &Digest)| without.get(*name) != Some(digest);
-    of.iter().filter(differs).map(|(name, digest)| (name.clone(), *digest)).collect()
-}
-
-fn records(files: &BTreeMap<String, Digest>) -> Vec<FileRecord> {
-    let record = |(filename, sha256): (&String, &Digest)| FileRecord {
-        filename: filename.clone(),
-        sha256: *sha256,
-    };
-    files.iter().map(record).collect()
-}
-
-fn forget(bin: &mut Targets, path: &TargetPath) {
-    if let Some(retired) = &mut bin.retired {
-        retired.remove(path);
-        if retired.is_empty() {
-            bin.retired = None;
-        }
-    }
-}
-
-/// The last line of defence: no page is signed that lists a name without a hash, or one that no client can ask for.
-fn drop_unnameable(project: &ProjectName, page: &mut ProjectPage, refused: &mut Vec<Refused>) {
-    page.files.retain(|file| {
-        let reason = match (file_path(project, &file.filename), sha256(file)) {
-            (Ok(_), Some(_)) => return true,
-            (Err(_), _) => "bad-name",
-            (Ok(_), None) => "no-hash",
-        };
-        refused.push(Refused {
-            project: project.clone(),
-            filename: Some(file.filename.clone()),
-            reason: reason.into(),
-            expected: None,
-            found: None,
-        });
-        false
-    });
 }

@@ -4,6 +4,7 @@
 
 mod cache;
 mod census;
+mod changes;
 mod commit;
 mod document;
 mod draft;
@@ -16,6 +17,7 @@ mod published;
 mod publisher;
 mod reader;
 mod renewal;
+mod signing;
 mod writer;
 
 pub use commit::{AllowedRecord, Commit, FileRecord, ProjectRecord, SnapshotRef};
@@ -30,4 +32,4 @@ pub use reader::Repository;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use writer::{expiry, nonce};
+pub(crate) use signing::{expiry, nonce};

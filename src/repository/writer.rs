@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use jiff::Timestamp;
 
 use crate::config::ValidityConfig;
 use crate::signer::{self, Signer};
 use crate::store::{Created, Durable, Store, layout};
 use crate::telemetry::Metrics;
-use crate::tuf::{Expiry, KeyId, MetaFile, Role, SPEC_VERSION, Signed, Targets, TimestampType};
+use crate::tuf::{MetaFile, Role, Signed, Targets};
 
 use super::census::Census;
 use super::commit::{Commit, ProjectRecord, SnapshotRef};
@@ -21,6 +19,7 @@ use super::edit::{Edit, Receipt};
 use super::published::{Base, Published};
 use super::publisher::PublisherConfig;
 use super::reader::{pack, unpack};
+use super::signing::{authorized, expiry, nonce, now, top_level, within, write_timestamp};
 use super::{Document, Repository, RepositoryError, gauges, load};
 
 /// Largest metadata files that clients take (python-tuf's limits), bytes.
@@ -353,98 +352,4 @@ impl Writer {
             };
         Ok(signer::sign(role, &authorized(&self.signers, name, keyids)?).await?)
     }
-}
-
-/// Writes the next timestamp after version `newest`, which shows `base`.
-async fn write_timestamp(
-    store: &Store,
-    signers: &[Arc<dyn Signer>],
-    validity: &ValidityConfig,
-    base: &Base,
-    newest: u64,
-    now: Timestamp,
-) -> Result<Published, RepositoryError> {
-    let document = &base.snapshot_document;
-    let mut timestamp = crate::tuf::Timestamp {
-        kind: TimestampType,
-        commit: Some(base.commit),
-        expires: expiry("timestamp", validity.timestamp, now)?,
-        meta: BTreeMap::from([(
-            "snapshot.json".to_owned(),
-            MetaFile {
-                hashes: Some([("sha256".to_owned(), document.digest.to_string())].into()),
-                length: Some(document.bytes.len() as u64),
-                version: base.snapshot.signed.version,
-                extra: BTreeMap::new(),
-            },
-        )]),
-        spec_version: SPEC_VERSION.into(),
-        version: newest,
-        extra: BTreeMap::new(),
-    };
-    let signers = authorized(signers, "timestamp", top_level(base, "timestamp"))?;
-    loop {
-        timestamp.version += 1;
-        let signed = signer::sign(timestamp.clone(), &signers).await?;
-        let root = &base.root.signed;
-        root.verify("timestamp", &signed).map_err(RepositoryError::metadata("timestamp"))?;
-        let bytes = Bytes::from(signed.to_bytes()?);
-        let name = layout::timestamp(timestamp.version);
-        if store.create(&name, bytes.clone(), Durable::Now).await? == Created::New {
-            return Ok(Published {
-                base: base.clone(),
-                timestamp: Arc::new(signed),
-                timestamp_document: Arc::new(Document::new(bytes)),
-            });
-        }
-    }
-}
-
-fn top_level(base: &Base, role: &str) -> Option<Vec<KeyId>> {
-    base.root.signed.roles.get(role).map(|keys| keys.keyids.clone())
-}
-
-/// Those of `signers` that may sign `role`.
-fn authorized(
-    signers: &[Arc<dyn Signer>],
-    role: &str,
-    keyids: Option<Vec<KeyId>>,
-) -> Result<Vec<Arc<dyn Signer>>, RepositoryError> {
-    let keyids = keyids.unwrap_or_default();
-    let may = |signer: &&Arc<dyn Signer>| keyids.contains(&signer.key().id());
-    let authorized: Vec<_> = signers.iter().filter(may).cloned().collect();
-    if authorized.is_empty() {
-        let expected: Vec<_> = keyids.into_iter().map(|id| id.0).collect();
-        let expected = expected.join(", ");
-        return Err(RepositoryError::Unauthorized { role: role.into(), expected });
-    }
-    Ok(authorized)
-}
-
-/// When a role that is signed at `now` and valid for `validity` expires.
-pub(crate) fn expiry(
-    role: &str,
-    validity: Duration,
-    now: Timestamp,
-) -> Result<Expiry, RepositoryError> {
-    let expires = now.checked_add(validity).ok().map(Expiry::at);
-    let expires = expires.filter(|expires| !expires.passed(now));
-    expires.ok_or_else(|| RepositoryError::Expired { role: role.into() })
-}
-
-fn within(role: &str, bytes: Vec<u8>, most: usize) -> Result<Bytes, RepositoryError> {
-    if bytes.len() > most {
-        return Err(RepositoryError::TooLarge { role: role.into(), bytes: bytes.len() });
-    }
-    Ok(bytes.into())
-}
-
-pub(crate) fn nonce() -> Result<String, RepositoryError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(signer::SignerError::Random)?;
-    Ok(hex::encode(bytes))
-}
-
-fn now() -> Timestamp {
-    Timestamp::now()
 }

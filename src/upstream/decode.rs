@@ -25,11 +25,9 @@ pub(super) async fn collect(
         return Err(UpstreamError::TooLarge { url: redacted(url), limit });
     }
     match encoding(headers) {
-        Encoding::Identity => {
-            read(url, body, Bounded::new(limit, announced)).await.map(Bounded::into_bytes)
-        }
+        Encoding::Identity => read(url, body, Bounded::new(limit)).await.map(Bounded::into_bytes),
         Encoding::Gzip => {
-            let decoder = MultiGzDecoder::new(Bounded::new(limit, announced));
+            let decoder = MultiGzDecoder::new(Bounded::new(limit));
             let decoder = read(url, body, decoder).await?;
             decoder.finish().map(Bounded::into_bytes).map_err(|error| sort(url, limit, &error))
         }
@@ -91,32 +89,43 @@ pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
     found
 }
 
-/// A buffer that refuses to grow past its limit.
+/// A buffer that refuses to grow past its limit. It grows block by block: one that is doubled and copied would take
+/// half as much again as a hostile body may have.
 struct Bounded {
-    bytes: Vec<u8>,
+    blocks: Vec<Vec<u8>>,
+    length: u64,
     limit: u64,
 }
 
-/// Announced lengths are believed up to this when the buffer is made, bytes.
-const BELIEVED: u64 = 1024 * 1024;
+/// Bytes.
+const BLOCK: usize = 1024 * 1024;
 
 impl Bounded {
-    fn new(limit: u64, announced: u64) -> Self {
-        let capacity = usize::try_from(announced.min(BELIEVED)).unwrap_or_default();
-        Self { bytes: Vec::with_capacity(capacity), limit }
+    fn new(limit: u64) -> Self {
+        Self { blocks: Vec::new(), length: 0, limit }
     }
 
     fn into_bytes(self) -> Bytes {
-        self.bytes.into()
+        let length = self.blocks.iter().map(Vec::len).sum();
+        let mut bytes = Vec::with_capacity(length);
+        // Each block is freed once it is copied.
+        for block in self.blocks {
+            bytes.extend_from_slice(&block);
+        }
+        bytes.into()
     }
 }
 
 impl Write for Bounded {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if (self.bytes.len() + data.len()) as u64 > self.limit {
+        if self.length + data.len() as u64 > self.limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        self.bytes.extend_from_slice(data);
+        self.length += data.len() as u64;
+        match self.blocks.last_mut() {
+            Some(block) if block.len() + data.len() <= BLOCK => block.extend_from_slice(data),
+            _ => self.blocks.push(data.to_vec()),
+        }
         Ok(data.len())
     }
 
@@ -141,9 +150,9 @@ mod tests {
     }
 
     fn gunzip(data: &[u8], limit: u64) -> io::Result<Vec<u8>> {
-        let mut decoder = MultiGzDecoder::new(Bounded::new(limit, 0));
+        let mut decoder = MultiGzDecoder::new(Bounded::new(limit));
         decoder.write_all(data)?;
-        decoder.finish().map(|bounded| bounded.bytes)
+        decoder.finish().map(|bounded| bounded.into_bytes().to_vec())
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl Watch {
             }
             return Ok(Looked::new(LookOutcome::NotFound));
         }
+        // It is looked at again whatever its serial says.
         self.cursors.forget(project);
         let now = Instant::now();
         let healthy = |since| self.health.others_good_since(project, since);

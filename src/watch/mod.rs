@@ -103,10 +103,10 @@ impl Watcher {
         Self { watch: Watch::new(parts) }
     }
 
-    /// As [`probe`], for the mirror and the configuration of this watcher.
+    /// As [`probe()`], for the mirror and the configuration of this watcher.
     ///
     /// # Errors
-    /// As [`probe`].
+    /// As [`probe()`].
     pub async fn first_look(&self) -> Result<(), WatchError> {
         probe(&self.watch.upstream, self.watch.config.access).await.map(drop)
     }

@@ -23,6 +23,7 @@ fn start(upstream: &Hostile) -> Sidecar {
         .set("watch.interval", "500ms")
         .set("upstream.response-timeout", "2s")
         .set("upstream.page-timeout", "20s")
+        .set("limits.list", "128 MiB")
         .memory(MEMORY)
         .start()
 }

@@ -67,6 +67,9 @@ async fn where_the_page_does_not_tell_the_bytes_are_hashed_anew() {
         setup.poll().await;
         assert_eq!(setup.hash("a", "a-1.zip").await, Some(Digest::of(b"old")));
         assert!(ask(&setup, allow("a-1.zip", "third")).await.is_err());
+        setup.site.file("a-1.zip", "newer");
+        assert!(ask(&setup, allow("a-1.zip", "new")).await.is_err(), "it is gone already");
+        setup.site.file("a-1.zip", "new");
         ask(&setup, allow("a-1.zip", "new")).await.unwrap();
         assert_eq!(setup.hash("a", "a-1.zip").await, Some(Digest::of(b"new")));
         setup.poll().await;

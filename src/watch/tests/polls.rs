@@ -150,7 +150,7 @@ async fn a_list_that_is_empty_or_broken_withdraws_nothing() {
         }
     }
     assert_eq!(setup.commit(), commit);
-    assert_eq!(setup.refusals(Refusal::ListMalformed), 8);
+    assert_eq!(setup.refusals(Refusal::ListMalformed), 12);
     assert_eq!(setup.metric("countersign_withdrawals_pending"), 0);
 }
 
