@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 /// Each value is a median, with the least and the greatest in brackets. What is compared takes turns within one
 /// run. CPU time is that of the server's processes, not the client's, unless a column says so.
 #[derive(Debug, Parser)]
-#[command(name = "cargo bench --bench e2e --")]
+#[command(bin_name = "cargo bench --bench e2e --")]
 pub struct Options {
     /// What to measure; all of it, where nothing is named.
     figures: Vec<Figure>,
