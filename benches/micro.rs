@@ -99,6 +99,13 @@ fn rewrite_a_snapshot_of_16384_bins(bencher: Bencher) {
     });
 }
 
+/// What bounds a file that is streamed.
+#[divan::bench]
+fn sha256_of_a_file(bencher: Bencher) {
+    let file = vec![1; 1_000_000];
+    bencher.counter(BytesCount::of_slice(&file)).bench(|| Digest::of(black_box(&file)));
+}
+
 fn signer() -> Arc<dyn Signer> {
     Arc::new(FileSigner::generate().unwrap())
 }
