@@ -28,6 +28,17 @@ fn the_definition_is_sound() {
 }
 
 #[test]
+fn a_command_that_a_message_names_exists() {
+    let message =
+        crate::watch::WatchError::Blocked(ProjectName::parse("demo").unwrap()).to_string();
+    let command = message.split('`').nth(1).unwrap();
+    let Command::Block(args) = parse(command.strip_prefix("countersign ").unwrap()).unwrap() else {
+        panic!("{command}")
+    };
+    assert!(args.undo && args.project.as_str() == "demo");
+}
+
+#[test]
 fn every_flag_reaches_its_key() {
     let config = serve_config(
         "--upstream http://m.example/simple/ --listen 0.0.0.0:1 --admin-listen 0.0.0.0:2 --data /d --bins 64 --no-init",

@@ -5,9 +5,27 @@ use super::name;
 
 /// The endings of distribution files: what installers take today, and what indexes still list
 /// from earlier days.
-const ENDINGS: [&str; 19] = [
-    ".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".tgz", ".tar.xz", ".exe", ".msi", ".tar",
-    ".tbz", ".tbz2", ".txz", ".tar.z", ".tar.lz", ".tlz", ".tar.zst", ".rpm", ".deb",
+const ENDINGS: [&str; 20] = [
+    ".whl",
+    ".tar.gz",
+    ".zip",
+    ".egg",
+    ".tar.bz2",
+    ".tgz",
+    ".tar.xz",
+    ".exe",
+    ".msi",
+    ".tar",
+    ".tbz",
+    ".tbz2",
+    ".txz",
+    ".tar.z",
+    ".tar.lz",
+    ".tar.lzma",
+    ".tlz",
+    ".tar.zst",
+    ".rpm",
+    ".deb",
 ];
 
 /// Whether `filename` ends like a distribution file (`.whl`, `.tar.gz`, `.zip`, `.egg`, …), in any case.

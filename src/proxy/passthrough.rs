@@ -4,21 +4,24 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, HOST, LOCATION};
-use http::{HeaderMap, HeaderName, Request};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, Request, Response};
 use http_body::Body as HttpBody;
 use percent_encoding::percent_decode_str;
 
 use super::connection::Client;
 use super::file::guarded;
+use super::route::Resource;
+use super::upload::is_form;
 use super::{Answer, Proxy};
 use crate::config::Passthrough;
 use crate::index::is_distribution;
-use crate::upstream::ForwardedFor;
+use crate::upstream::{Body, ForwardedFor};
 
 const SIMPLE: &str = "application/vnd.pypi.simple";
 
 /// What distributions are sent as, where a server knows them.
-const ARCHIVES: [&str; 15] = [
+const ARCHIVES: [&str; 16] = [
     "application/zip",
     "application/x-zip-compressed",
     "application/x-wheel+zip",
@@ -34,6 +37,8 @@ const ARCHIVES: [&str; 15] = [
     "application/x-msi",
     "application/vnd.debian.binary-package",
     "application/x-rpm",
+    // Several ranges hide what they are parts of.
+    "multipart/byteranges",
 ];
 
 impl Proxy {
@@ -48,17 +53,39 @@ impl Proxy {
         let head = Request::from_parts(parts.clone(), ()).into_parts().0;
         let response =
             self.upstream.forward(Request::from_parts(parts, sent), whose(&head)).await?;
+        self.passed(&head, response)
+    }
+
+    /// What the mirror answered, unless it must be signed.
+    pub(super) fn passed(&self, head: &Parts, response: Response<Body>) -> Answer {
         let answered = response.status().is_success() || response.status().is_redirection();
         let closed = self.config.passthrough == Passthrough::Closed;
-        if closed && answered && must_be_signed(response.headers(), asks_for_index(&head.headers)) {
+        if closed && answered && self.unsigned_answer(head, &response) {
             return Err(self.unsigned(head.uri.path()));
         }
-        Ok(response.map(|body| guarded(&head, body)))
+        Ok(response.map(|body| guarded(head, body)))
+    }
+
+    fn unsigned_answer(&self, head: &Parts, response: &Response<Body>) -> bool {
+        let headers = response.headers();
+        if matches!(head.method, Method::GET | Method::HEAD) {
+            let to = text(headers, LOCATION).and_then(|to| to.split(['?', '#']).next());
+            return must_be_signed(headers, asks_for_index(&head.headers))
+                || to.and_then(|path| path.rsplit('/').next()).is_some_and(is_one);
+        }
+        // Some mirrors mind no method: they answer PUT or OPTIONS with the file or the page.
+        match self.0.routes.readable(head.uri.path()) {
+            Resource::UpstreamFile(_) => !response.body().is_end_stream() && !is_message(headers),
+            Resource::Page(_) | Resource::Moved(_) | Resource::Foreign => {
+                must_be_signed(headers, !is_form(head))
+            }
+            _ => must_be_signed(headers, false),
+        }
     }
 }
 
 /// Whose request it is, as far as the connection tells.
-pub(super) fn whose(head: &http::request::Parts) -> ForwardedFor {
+pub(super) fn whose(head: &Parts) -> ForwardedFor {
     let client = head.extensions.get::<Client>();
     let asked = head.headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = asked.or(head.uri.authority().map(|authority| authority.as_str()));
@@ -74,16 +101,25 @@ fn asks_for_index(headers: &HeaderMap) -> bool {
     text(headers, ACCEPT).is_some_and(|accept| accept.contains(SIMPLE))
 }
 
-/// Whether an answer is a distribution, or leads to one, or is a simple page.
-fn must_be_signed(headers: &HeaderMap, asks_for_index: bool) -> bool {
+/// Whether an answer is words about what was done, as uploads and deletions get.
+fn is_message(headers: &HeaderMap) -> bool {
+    let kind = kind(headers);
+    !kind.starts_with(SIMPLE)
+        && (kind.starts_with("text/") || kind.ends_with("json") || kind.ends_with("xml"))
+}
+
+/// `Content-Type` without its parameters, in lower case.
+fn kind(headers: &HeaderMap) -> String {
     let kind = text(headers, CONTENT_TYPE).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether an answer is a distribution or a simple page.
+fn must_be_signed(headers: &HeaderMap, asks_for_index: bool) -> bool {
+    let kind = kind(headers);
     let page = kind.starts_with(SIMPLE) || (asks_for_index && kind == "text/html");
     let disposition = text(headers, CONTENT_DISPOSITION).unwrap_or_default();
-    let location = text(headers, LOCATION).and_then(|to| to.split(['?', '#']).next());
-    page || ARCHIVES.contains(&kind.as_str())
-        || disposition.split(';').any(names_distribution)
-        || location.and_then(|path| path.rsplit('/').next()).is_some_and(is_one)
+    page || ARCHIVES.contains(&kind.as_str()) || disposition.split(';').any(names_distribution)
 }
 
 /// Whether a parameter of `Content-Disposition` (RFC 6266) is the name of a distribution.
@@ -122,8 +158,7 @@ mod tests {
             (CONTENT_DISPOSITION, "attachment; filename=demo-1.0-py3-none-any.whl"),
             (CONTENT_DISPOSITION, "attachment; filename=\"demo-1.0.tar.gz\""),
             (CONTENT_DISPOSITION, "attachment; FileName*=UTF-8''demo-1.0%2Ewhl"),
-            (LOCATION, "https://files.example/x/demo-1.0.whl?sig=1"),
-            (LOCATION, "../demo-1.0%2Ewhl#sha256=0"),
+            (CONTENT_TYPE, "multipart/byteranges; boundary=b"),
         ] {
             assert!(judged(name.clone(), value, false), "{name}: {value}");
         }
@@ -135,7 +170,6 @@ mod tests {
             (CONTENT_TYPE, "text/html"),
             (CONTENT_TYPE, "application/json"),
             (CONTENT_DISPOSITION, "attachment; filename=report.pdf"),
-            (LOCATION, "/simple/demo/"),
         ] {
             assert!(!judged(name.clone(), value, false), "{name}: {value}");
         }

@@ -162,6 +162,11 @@ impl Routes {
         elsewhere(&segments)
     }
 
+    /// What a request with another method, for the same path, may be answered with by a mirror that minds no method.
+    pub fn readable(&self, path: &str) -> Resource {
+        self.resource(&Method::GET, path)
+    }
+
     /// `rest` lies below the simple index; `None` where it is neither page nor list.
     fn in_index(&self, path: &str, rest: &[&str]) -> Option<Resource> {
         let name = match rest {
@@ -255,17 +260,25 @@ fn pinned(name: &str) -> Option<(Digest, &str)> {
 /// Neither in the repository nor a page of the simple index.
 fn elsewhere(segments: &[&str]) -> Resource {
     let Some(name) = segments.last() else { return Resource::Other };
-    let file = Named::parse(name);
-    if is_distribution(&file.filename) {
-        return Resource::UpstreamFile(file);
+    for name in [name, plain(name)] {
+        let file = Named::parse(name);
+        if is_distribution(&file.filename) {
+            return Resource::UpstreamFile(file);
+        }
     }
     if is_foreign(segments) { Resource::Foreign } else { Resource::Other }
+}
+
+/// A segment without its parameters (RFC 3986, section 3.3): Java's servers drop them before they look for a file.
+fn plain(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or(segment)
 }
 
 /// Whether this looks like a list or a page of a simple index: `…/simple/`, `…/+simple/<project>/`, also as a file.
 fn is_foreign(segments: &[&str]) -> bool {
     let at = segments.iter().rposition(|segment| {
-        let name = segment.strip_prefix('+').unwrap_or(segment);
+        let name = plain(segment);
+        let name = name.strip_prefix('+').unwrap_or(name);
         name.eq_ignore_ascii_case("simple")
     });
     match at.and_then(|at| segments.get(at + 1..)) {

@@ -110,6 +110,9 @@ fn files_at_the_mirrors_own_paths() {
             "demo_beta_pkg-0.1-py3-none-any.whl",
             Part::Whole,
         ),
+        (nginx(), "/packages/demo_alpha-1.1-py3-none-any.whl;a=b", wheel, Part::Whole),
+        (nginx(), "/packages/demo_alpha-1.1-py3-none-any.whl%3Bx/", wheel, Part::Whole),
+        (nginx(), "/packages/x/demo-1.tar.lzma", "demo-1.tar.lzma", Part::Whole),
         (nginx(), "/PACKAGES/Demo-1.TAR.GZ", "Demo-1.TAR.GZ", Part::Whole),
     ] {
         assert_eq!(get(&routes, path), upstream_file(name, part), "{path}");
@@ -153,6 +156,8 @@ fn pages_of_other_indexes() {
         "/root/other/+simple/",
         "/simple/demo/",
         "/SIMPLE/demo/",
+        "/simple;v=1/demo/",
+        "/alice/prod/+simple;v=1/demo/",
         "/simple/demo/index.html",
         "/alice//prod/simple/demo/",
     ] {

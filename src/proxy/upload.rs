@@ -11,7 +11,6 @@ use http::request::Parts;
 use http::{Method, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::file::guarded;
 use super::passthrough::whose;
 use super::path::segments;
 use super::{Answer, Proxy, header};
@@ -40,7 +39,7 @@ impl Proxy {
             let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
             self.look(&projects(&head, &seen));
         }
-        Ok(response.map(|body| guarded(&head, body)))
+        self.passed(&head, response)
     }
 
     fn look(&self, projects: &[ProjectName]) {
@@ -55,10 +54,14 @@ impl Proxy {
 
 /// Whether files can have come with it: XML-RPC calls are POSTs too.
 fn is_upload(head: &Parts) -> bool {
-    let multipart = header(head, CONTENT_TYPE)
+    is_form(head) || head.method == Method::PUT
+}
+
+/// Whether it is a form with files, as twine sends it.
+pub(super) fn is_form(head: &Parts) -> bool {
+    header(head, CONTENT_TYPE)
         .and_then(|kind| kind.get(..10))
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("multipart/"));
-    multipart || head.method == Method::PUT
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("multipart/"))
 }
 
 /// The projects that an upload may be for: the one that it names, or those that its file's name can mean.

@@ -1,9 +1,9 @@
 //! Reading a spooled file.
 
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -25,11 +25,27 @@ pub struct SpooledFile {
     /// Bytes.
     pub length: u64,
     file: Arc<File>,
+    seal: Seal,
+}
+
+/// By what a file is known again without reading it: whoever writes to it or replaces it breaks the seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seal {
+    inode: u64,
+    modified: (i64, i64),
 }
 
 impl SpooledFile {
     pub(super) fn new(file: File) -> io::Result<Self> {
-        Ok(Self { length: file.metadata()?.len(), file: Arc::new(file) })
+        let metadata = file.metadata()?;
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        let seal = Seal { inode: metadata.ino(), modified };
+        Ok(Self { length: metadata.len(), file: Arc::new(file), seal })
+    }
+
+    /// The seal that it had when it was opened.
+    pub(super) fn seal(&self) -> Seal {
+        self.seal
     }
 
     /// Opens the file at `path`, and marks it as used for the order after a restart.
@@ -37,7 +53,7 @@ impl SpooledFile {
         blocking(move || {
             let file = File::open(path)?;
             // Only advice: the order of use is kept in memory.
-            let _ = file.set_modified(SystemTime::now());
+            let _ = file.set_times(FileTimes::new().set_accessed(SystemTime::now()));
             Self::new(file)
         })
         .await
@@ -78,10 +94,11 @@ impl SpooledFile {
         blocking(move || read(&file, 0, length)).await
     }
 
-    /// Whether the file has that digest.
-    pub(super) async fn has(&self, digest: Digest) -> bool {
+    /// Its seal, if the file has that digest.
+    pub(super) async fn verified(&self, digest: Digest) -> Option<Seal> {
         let file = self.clone();
-        blocking(move || file.digest()).await.is_ok_and(|found| found == digest)
+        let found = blocking(move || file.digest()).await.ok()?;
+        (found == digest).then_some(self.seal)
     }
 
     fn digest(&self) -> io::Result<Digest> {

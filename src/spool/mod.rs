@@ -121,13 +121,17 @@ impl Spool {
         self.shelf().used()
     }
 
-    /// The file with that digest, if it is here. Its first use after a restart hashes it again.
+    /// The file with that digest, if it is here. Its first use after a restart hashes it again; one that was written to
+    /// since is fetched anew.
     pub async fn get(&self, digest: &Digest) -> Option<SpooledFile> {
         let entry = self.shelf().touch(digest)?;
         let path = shelf::path(&self.inner.dir, digest);
         let file = SpooledFile::open(path).await.ok().filter(|file| file.length == entry.length);
         let right = match &file {
-            Some(file) => *entry.checked.get_or_init(|| file.has(*digest)).await,
+            Some(file) => {
+                let verified = entry.checked.get_or_init(|| file.verified(*digest)).await;
+                *verified == Some(file.seal())
+            }
             None => false,
         };
         if !right {
@@ -203,7 +207,8 @@ impl Spool {
         let spool = self.clone();
         let kept = tokio::task::spawn_blocking(move || {
             let file = partial.open().map_err(|error| disk("read", &spool.inner.dir, error))?;
-            let placed = spool.shelf().place(partial.path(), partial.digest, partial.length);
+            let placed =
+                spool.shelf().place(partial.path(), partial.digest, partial.length, file.seal());
             let evicted = placed.map_err(|error| disk("rename a file", &spool.inner.dir, error))?;
             evicted.into_iter().for_each(remove);
             Ok((partial.digest, file))

@@ -10,10 +10,11 @@ use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
 
+use super::file::Seal;
 use crate::tuf::Digest;
 
-/// Whether a file was hashed since the start, and what came out.
-pub(super) type Checked = Arc<OnceCell<bool>>;
+/// Whether a file was hashed since the start; the seal that it had then, if it was right.
+pub(super) type Checked = Arc<OnceCell<Option<Seal>>>;
 
 /// How the names of unfinished and outgoing files end.
 const TEMPORARY: &str = ".part";
@@ -73,7 +74,7 @@ impl Shelf {
             } else if let Some(digest) =
                 name.parse().ok().filter(|d: &Digest| d.to_string() == name)
             {
-                found.push((metadata.modified()?, digest, metadata.len()));
+                found.push((metadata.accessed()?, digest, metadata.len()));
             }
         }
         found.sort();
@@ -107,10 +108,11 @@ impl Shelf {
         from: &Path,
         digest: Digest,
         length: u64,
+        seal: Seal,
     ) -> io::Result<Vec<PathBuf>> {
         fs::rename(from, path(&self.dir, &digest))?;
         self.forget(&digest);
-        self.insert(digest, length, Arc::new(OnceCell::new_with(Some(true))));
+        self.insert(digest, length, Arc::new(OnceCell::new_with(Some(Some(seal)))));
         Ok(self.evict())
     }
 

@@ -317,6 +317,22 @@ async fn a_restart_keeps_what_is_right() {
 }
 
 #[tokio::test]
+async fn a_file_altered_on_disk_is_fetched_again() {
+    let (_dir, dir, spool) = spool(1 << 20);
+    let mirror = mirror().await;
+    fetch(&spool, &mirror, 1000).await.unwrap();
+    let path = dir.join(digest(1000).to_string());
+    fs::write(&path, vec![b'X'; 1000]).unwrap();
+    // Clocks of file systems are coarse.
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+    fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    assert!(spool.get(&digest(1000)).await.is_none());
+    let file = fetch(&spool, &mirror, 1000).await.unwrap();
+    assert_eq!(read(file.body()).await.unwrap(), bytes(1000));
+    assert!(spool.get(&digest(1000)).await.is_some());
+}
+
+#[tokio::test]
 async fn a_smaller_capacity_holds_from_the_start() {
     let (_dir, path, spool) = spool(1 << 20);
     let mirror = mirror().await;
@@ -324,8 +340,8 @@ async fn a_smaller_capacity_holds_from_the_start() {
         fetch(&spool, &mirror, length).await.unwrap();
     }
     drop(spool);
-    let old = std::time::UNIX_EPOCH;
-    fs::File::open(path.join(digest(102).to_string())).unwrap().set_modified(old).unwrap();
+    let old = fs::FileTimes::new().set_accessed(std::time::UNIX_EPOCH);
+    fs::File::open(path.join(digest(102).to_string())).unwrap().set_times(old).unwrap();
     let spool = Spool::open(&path, 210).unwrap();
     assert_eq!((spool.used(), names(&path).len()), (201, 2));
     assert!(spool.get(&digest(102)).await.is_none(), "used longest ago");

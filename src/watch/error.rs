@@ -22,7 +22,7 @@ pub enum WatchError {
     #[error(transparent)]
     Repository(#[from] RepositoryError),
     /// The operator blocked the project.
-    #[error("{0} is blocked by the operator; `countersign unblock` takes that back")]
+    #[error("{0} is blocked by the operator; `countersign block --undo {0}` takes that back")]
     Blocked(ProjectName),
     /// The mirror gives no hashes, and not one file has been fetched and hashed yet.
     #[error("the files of {0} are being fetched to be hashed: ask again a little later")]

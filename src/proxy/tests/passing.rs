@@ -41,6 +41,52 @@ async fn what_must_be_signed_and_is_not_is_refused() {
     assert_eq!(site.metric("refusals_total{reason=\"unsigned\"}"), 5);
 }
 
+/// devpi answers PUT, OPTIONS and unknown methods as it does GET.
+#[tokio::test]
+async fn no_method_gets_what_must_be_signed() {
+    let site = Site::start(&[Sample::small("demo-1.0.zip")]).await;
+    let octets = "Content-Type: application/octet-stream\r\n";
+    site.has("/packages/x/demo-6.6.6.whl", "200 OK", octets, "unsigned bytes");
+    for path in ["/simple/demo/", "/other/simple/demo/"] {
+        site.has(path, "200 OK", "Content-Type: text/html\r\n", "an unsigned page");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND", "get"] {
+        for path in ["/packages/x/demo-6.6.6.whl", "/simple/demo/", "/other/simple/demo/"] {
+            let request =
+                format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            assert_eq!(site.send(&request).await.code(), "403", "{method} {path}");
+        }
+    }
+}
+
+/// Artifactory and Nexus take files at their own paths.
+#[tokio::test]
+async fn what_a_mirror_says_of_an_upload_passes() {
+    let site = Site::start(&[]).await;
+    let said = "Content-Type: application/vnd.x+json\r\nLocation: /repo/demo-1.0.whl\r\n";
+    site.has("/repo/demo-1.0.whl", "201 Created", said, "{}");
+    site.has("/repo/demo-2.0.whl", "201 Created", "", "");
+    for path in ["/repo/demo-1.0.whl", "/repo/demo-2.0.whl"] {
+        let request = format!(
+            "PUT {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nPK"
+        );
+        assert_eq!(site.send(&request).await.code(), "201", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_distribution_is_refused() {
+    let site = Site::start(&[]).await;
+    for (at, to) in
+        [("/a", "https://files.example/x/demo-1.0.whl?sig=1"), ("/b", "../demo-1.0%2Ewhl#x")]
+    {
+        site.has(at, "302 Found", &format!("Location: {to}\r\n"), "");
+        assert_eq!(site.get(at).await.code(), "403", "{to}");
+    }
+    site.has("/c", "302 Found", "Location: /simple/demo/\r\n", "");
+    assert_eq!(site.get("/c").await.code(), "302");
+}
+
 #[tokio::test]
 async fn open_lets_it_through_but_not_what_is_signed() {
     let wheel = Sample::small("demo-1.0.zip");
