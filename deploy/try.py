@@ -76,8 +76,9 @@ def main() -> int:
     program = make_mirror()
     upstream = f"http://127.0.0.1:{arguments.mirror_port}/simple/"
     listen = ["run", "-i", "127.0.0.1", "-p", str(arguments.mirror_port)]
-    # Open to uploads: this is a toy mirror on loopback.
-    mirror = subprocess.Popen([program, *listen, "-P", ".", "-a", ".", packages])
+    # Open to uploads: this is a toy mirror on loopback. It knows its own packages alone.
+    open_to_all = ["-P", ".", "-a", ".", "--disable-fallback"]
+    mirror = subprocess.Popen([program, *listen, *open_to_all, packages])
     try:
         wait_for(upstream, mirror)
         print(f"try: the mirror is at {upstream}; building and starting countersign before it", flush=True)
