@@ -13,15 +13,15 @@ use tokio_util::sync::CancellationToken;
 use crate::ceremony::{InitOptions, KeyFolder, init};
 use crate::config::Config;
 use crate::control;
-use crate::index::{Links, parse_list};
+use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
 use crate::repository::{Contents, Publisher, PublisherConfig, Repository};
 use crate::spool::Spool;
 use crate::store::{Store, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
 use crate::tuf::{Digest, bins};
-use crate::upstream::{PageReply, Upstream, UpstreamError};
-use crate::watch::{Watcher, WatcherParts};
+use crate::upstream::Upstream;
+use crate::watch::{self, Watcher, WatcherParts};
 
 /// The folder of verified files, below the data folder.
 const SPOOL: &str = "spool";
@@ -49,7 +49,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 
     let store = Store::open(&config.data.join(layout::REPOSITORY))?;
     let keys = KeyFolder::new(&config.data);
-    let root = ensure_repository(&config, &store, &keys, &upstream).await?;
+    // Before anything is made: a mirror that wants a login is not opened.
+    let listed = watch::probe(&upstream, config.access).await?;
+    let root = ensure_repository(&config, &store, &keys, listed).await?;
     let (publisher, repository, publishing) =
         open_publisher(&config, &store, &keys, &metrics).await?;
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
@@ -65,7 +67,6 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         config: config.clone(),
     });
-    watcher.first_look().await?;
 
     // Who publishes goes last: what the others hand over still goes out.
     let last = CancellationToken::new();
@@ -108,7 +109,7 @@ async fn ensure_repository(
     config: &Config,
     store: &Store,
     keys: &KeyFolder,
-    upstream: &Upstream,
+    listed: Option<usize>,
 ) -> anyhow::Result<Digest> {
     if store.list(layout::TIMESTAMPS).await?.is_empty() {
         if config.no_init {
@@ -117,7 +118,7 @@ async fn ensure_repository(
                 config.data.display()
             );
         }
-        let bins = bins_for(config, upstream).await?;
+        let bins = bins_for(config, listed);
         tracing::info!(bins, data = %config.data.display(), "no repository yet: making one");
         let options = InitOptions { bins, validity: config.validity.clone() };
         let made = init(store, keys, &options, |_| ()).await?;
@@ -133,22 +134,15 @@ async fn ensure_repository(
 }
 
 /// How many bins: as configured, else for the number of projects that the mirror lists.
-async fn bins_for(config: &Config, upstream: &Upstream) -> anyhow::Result<u32> {
+fn bins_for(config: &Config, listed: Option<usize>) -> u32 {
     if let Some(bins) = config.bins {
-        return Ok(bins);
+        return bins;
     }
     if let Some(files) = config.expected_files {
-        return Ok(bins::best_count(files));
+        return bins::best_count(files);
     }
-    match upstream.list(None).await {
-        Ok(PageReply::Fresh(list)) => {
-            let parsed = parse_list(&list.body, list.content_type.as_deref(), &list.url);
-            let listed = parsed.map(|list| list.projects.len() as u64).ok().filter(|n| *n > 0);
-            Ok(listed.map_or(bins::UNTOLD, |n| bins::best_count(n * TARGETS_A_PROJECT)))
-        }
-        Err(error @ UpstreamError::LoginWanted { .. }) => Err(error.into()),
-        _ => Ok(bins::UNTOLD),
-    }
+    let listed = listed.filter(|n| *n > 0);
+    listed.map_or(bins::UNTOLD, |n| bins::best_count(n as u64 * TARGETS_A_PROJECT))
 }
 
 async fn open_publisher(

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::sync::watch;
 
 use crate::index::{Format, ProjectName, Sources};
 use crate::store::{Store, layout};
@@ -24,23 +23,13 @@ pub(super) struct Inner {
     pub(super) store: Store,
     published: ArcSwap<Published>,
     pub(super) memory: Memory,
-    changed: watch::Sender<u64>,
     pub(super) superseded: Superseded,
 }
 
 impl Repository {
-    /// Loads the newest publication of `store`; keeps up to `memory` bytes of it hot.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Missing`] where nothing was ever published.
-    pub async fn open(store: Store, memory: u64) -> Result<Self, RepositoryError> {
-        Ok(Self::over(load::published(&store).await?, store, memory))
-    }
-
     pub(super) fn over(published: Published, store: Store, memory: u64) -> Self {
         Self(Arc::new(Inner {
             store,
-            changed: watch::channel(published.timestamp.signed.version).0,
             published: ArcSwap::from_pointee(published),
             memory: Memory::new(memory),
             superseded: Superseded::new(),
@@ -52,11 +41,6 @@ impl Repository {
         self.0.published.load_full()
     }
 
-    /// Tells the version of each new timestamp.
-    pub fn subscribe(&self) -> watch::Receiver<u64> {
-        self.0.changed.subscribe()
-    }
-
     /// Makes `published` the one that is served; forward only.
     pub(super) fn show(&self, published: Published) {
         let version = published.timestamp.signed.version;
@@ -64,7 +48,6 @@ impl Repository {
         self.0.published.rcu(|old| {
             if old.timestamp.signed.version < version { published.clone() } else { old.clone() }
         });
-        self.0.changed.send_replace(version);
     }
 
     /// `timestamp.json`.

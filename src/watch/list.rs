@@ -13,7 +13,7 @@ use super::Watch;
 use super::belief::is_settled;
 
 /// Up to so many listed projects all are watched in the mode `auto`.
-const AUTO: usize = 20_000;
+pub const AUTO: usize = 20_000;
 /// Every so many times the list is loaded unconditionally.
 const AUDIT: u8 = 10;
 /// From this size on a list is parsed where it holds up nobody, bytes.

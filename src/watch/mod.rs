@@ -56,6 +56,7 @@ mod tests;
 mod wish;
 
 pub use error::WatchError;
+pub use list::AUTO;
 pub use probe::probe;
 
 use state::Watch;
@@ -101,14 +102,6 @@ impl Watcher {
     /// A watcher that polls nothing before [`Watcher::run`].
     pub fn new(parts: WatcherParts) -> Self {
         Self { watch: Watch::new(parts) }
-    }
-
-    /// As [`probe()`], for the mirror and the configuration of this watcher.
-    ///
-    /// # Errors
-    /// As [`probe()`].
-    pub async fn first_look(&self) -> Result<(), WatchError> {
-        probe(&self.watch.upstream, self.watch.config.access).await.map(drop)
     }
 
     /// Polls until `shutdown`, then waits a little for looks that are under way.

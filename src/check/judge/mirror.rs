@@ -6,7 +6,7 @@ use crate::check::facts::{Form, Kind, List, Replacing, UnknownName};
 use crate::check::text::{many, number, quoted};
 
 /// More listed projects than `watch.mode = "auto"` watches.
-const WATCHED: usize = 20_000;
+const WATCHED: usize = crate::watch::AUTO;
 
 const LOGIN: &str = "Write user:password into a file, name that file in upstream.credentials and set access = \"open\" in the \
     configuration file; everybody who reaches countersign can then read what this login can read.";

@@ -189,11 +189,12 @@ async fn the_loop_polls_until_it_is_stopped() {
 async fn a_mirror_that_wants_a_login_is_told_from_one_that_is_away() {
     let setup = Setup::new().await;
     setup.site.pages(2);
-    assert_eq!(probe(&setup.watch().upstream, Access::Upstream).await.unwrap(), Some(2));
+    let look = || probe(&setup.watch().upstream, Access::Upstream);
+    assert_eq!(look().await.unwrap(), Some(2));
     setup.site.change().down = Some("503 Service Unavailable");
-    setup.watcher.first_look().await.unwrap();
+    look().await.unwrap();
     setup.site.change().down = Some("401 Unauthorized");
-    let error = setup.watcher.first_look().await.unwrap_err();
+    let error = look().await.unwrap_err();
     assert!(matches!(error, WatchError::LoginWanted(_)), "{error}");
     assert!(error.to_string().contains("access = \"open\""), "{error}");
 }
