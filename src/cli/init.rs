@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::flags::{Location, Size};
-use super::{Environment, say};
+use super::{Environment, progress, say};
 use crate::ceremony::{InitOptions, KeyFolder, init};
 use crate::config::{Config, ConfigError};
 use crate::store::{Store, layout};
@@ -53,7 +51,8 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
     let store = Store::open(&config.data.join(layout::REPOSITORY))?;
     let keys = KeyFolder::new(&config.data);
     let options = InitOptions { bins, validity: config.validity };
-    let bar = progress(u64::from(bins));
+    let bar = progress("signing bins");
+    bar.set_length(u64::from(bins));
     let made = init(&store, &keys, &options, |done| bar.set_position(done)).await;
     bar.finish_and_clear();
     let made = made?;
@@ -69,10 +68,4 @@ process never needs them",
         keys.offline().display()
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn progress(bins: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("signing bins {wide_bar} {pos}/{len}");
-    ProgressBar::new(bins).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
