@@ -17,7 +17,7 @@ use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
 use crate::repository::{Contents, Publisher, PublisherConfig, Repository};
 use crate::spool::Spool;
-use crate::store::{Store, layout};
+use crate::store::{Store, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
 use crate::tuf::{Digest, bins};
 use crate::upstream::Upstream;
@@ -47,11 +47,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let index = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
 
-    let store = Store::open(&config.data.join(layout::REPOSITORY))?;
+    let location = StoreLocation::of(&config)?;
+    let store = Store::at(&location)?.with_metrics(metrics.clone());
     let keys = KeyFolder::new(&config.data);
     // Before anything is made: a mirror that wants a login is not opened.
     let listed = watch::probe(&upstream, config.access).await?;
-    let root = ensure_repository(&config, &store, &keys, listed).await?;
+    store.self_test().await.with_context(|| format!("cannot use the store {location}"))?;
+    let root = ensure_repository(&config, &location, &store, &keys, listed).await?;
     let (publisher, repository, publishing) =
         open_publisher(&config, &store, &keys, &metrics).await?;
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
@@ -107,11 +109,18 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// Makes the repository where there is none and it may be made; the SHA-256 of `1.root.json`.
 async fn ensure_repository(
     config: &Config,
+    location: &StoreLocation,
     store: &Store,
     keys: &KeyFolder,
     listed: Option<usize>,
 ) -> anyhow::Result<Digest> {
     if store.list(layout::TIMESTAMPS).await?.is_empty() {
+        if store.is_shared() {
+            anyhow::bail!(
+                "there is no repository in {location}: make one, once, with `countersign init --store {location} --out DIR`, \
+                 and put a copy of DIR/online.pem into the data folder of each replica"
+            );
+        }
         if config.no_init {
             anyhow::bail!(
                 "there is no repository in {}: run `countersign init --data {0}`, or start without --no-init",
@@ -154,7 +163,9 @@ async fn open_publisher(
     let page_path = format!("{}project/", config.upstream_url()?.path());
     let publisher = PublisherConfig {
         memory: config.cache.memory,
-        signers: vec![keys.load_online()?],
+        signers: vec![keys.load_online().context(
+            "the online key is needed: put a copy of the online.pem that init wrote into the data folder",
+        )?],
         contents: Contents {
             targets: config.targets,
             html: config.html,
