@@ -17,7 +17,7 @@ use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
 use crate::repository::{Contents, Publisher, PublisherConfig};
 use crate::spool::Spool;
-use crate::store::{Store, layout};
+use crate::store::{Store, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
 use crate::time::Clock;
 use crate::tuf::{Digest, bins};
@@ -48,11 +48,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let index = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
 
-    let store = open_store(&config)?;
+    let location = StoreLocation::of(&config)?;
+    let store = open_store(&config)?.with_metrics(metrics.clone());
     let keys = KeyFolder::new(&config.data);
     // Before anything is made: a mirror that wants a login is not opened.
     let listed = watch::probe(&upstream, config.access).await?;
-    let root = ensure_repository(&config, &store, &keys, listed).await?;
+    store.self_test().await.with_context(|| format!("cannot use the store {location}"))?;
+    let root = ensure_repository(&config, &location, &store, &keys, listed).await?;
     let publishing = publishing(&config, &metrics, &readiness)?;
     let (publisher, repository, publishing) = Publisher::open(store.clone(), publishing).await?;
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
@@ -109,11 +111,18 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// Makes the repository where there is none and it may be made; the SHA-256 of `1.root.json`.
 async fn ensure_repository(
     config: &Config,
+    location: &StoreLocation,
     store: &Store,
     keys: &KeyFolder,
     listed: Option<usize>,
 ) -> anyhow::Result<Digest> {
     if store.list(layout::TIMESTAMPS).await?.is_empty() {
+        if store.is_shared() {
+            anyhow::bail!(
+                "there is no repository in {location}: make one, once, with `countersign init --store {location} --out DIR`, \
+                 and put a copy of DIR/online.pem into the data folder of each replica"
+            );
+        }
         if config.no_init {
             anyhow::bail!(
                 "there is no repository in {}: run `countersign init --data {0}`, or start without --no-init",
@@ -152,7 +161,7 @@ fn bins_for(config: &Config, listed: Option<usize>) -> u32 {
 /// # Errors
 /// Where another process has it, or it cannot be used.
 pub fn open_store(config: &Config) -> anyhow::Result<Store> {
-    Ok(Store::open(&config.data.join(layout::REPOSITORY))?)
+    Ok(Store::at(&StoreLocation::of(config)?)?)
 }
 
 /// How the repository is published, with the online keys loaded.
@@ -169,7 +178,9 @@ pub fn publishing(
     let page_path = format!("{index}project/");
     Ok(PublisherConfig {
         memory: config.cache.memory,
-        signers: vec![KeyFolder::new(&config.data).load_online()?],
+        signers: vec![KeyFolder::new(&config.data).load_online().context(
+            "the online key is needed: put a copy of the online.pem that init wrote into the data folder",
+        )?],
         contents: Contents {
             targets: config.targets,
             html: config.html,
