@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::telemetry::log;
+use crate::telemetry::log as logging;
 
 pub mod allow;
 pub mod block;
@@ -15,6 +15,8 @@ mod environment;
 mod flags;
 pub mod init;
 pub mod inspect;
+pub mod log;
+mod open;
 mod report;
 pub mod serve;
 
@@ -65,6 +67,9 @@ pub enum Command {
     /// Withdraw a project or a file at once; told to the running process.
     #[command(long_about = block::ABOUT)]
     Block(block::Args),
+    /// Show the journal: what was published, when and by whom.
+    #[command(long_about = log::ABOUT)]
+    Log(log::Args),
 }
 
 impl Command {
@@ -76,6 +81,7 @@ impl Command {
             Self::Check(args) => check::run(args, environment).await,
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
+            Self::Log(args) => log::run(args, environment).await,
         }
     }
 
@@ -98,7 +104,7 @@ pub fn main() -> ExitCode {
 
 fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let filter = environment.log_filter().unwrap_or(cli.command.log_filter());
-    log::init(log::Format::Auto, filter)?;
+    logging::init(logging::Format::Auto, filter)?;
     install_crypto_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
