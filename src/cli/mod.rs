@@ -13,10 +13,12 @@ pub mod block;
 pub mod check;
 mod environment;
 mod flags;
+pub mod gc;
 pub mod init;
 pub mod inspect;
 pub mod log;
 mod open;
+mod progress;
 mod report;
 pub mod serve;
 
@@ -67,6 +69,9 @@ pub enum Command {
     /// Withdraw a project or a file at once; told to the running process.
     #[command(long_about = block::ABOUT)]
     Block(block::Args),
+    /// Delete what was superseded more than the grace period ago.
+    #[command(long_about = gc::ABOUT)]
+    Gc(gc::Args),
     /// Show the journal: what was published, when and by whom.
     #[command(long_about = log::ABOUT)]
     Log(log::Args),
@@ -81,6 +86,7 @@ impl Command {
             Self::Check(args) => check::run(args, environment).await,
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
+            Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
         }
     }

@@ -16,7 +16,7 @@ use crate::index::ProjectName;
 use crate::store::{Store, layout};
 use crate::tuf::Signed;
 
-use super::{Commit, RepositoryError};
+use super::{Commit, RepositoryError, load};
 
 /// Commits read at once.
 const READS: u64 = 16;
@@ -60,9 +60,7 @@ impl Journal {
     pub async fn open(store: Store) -> Result<Self, RepositoryError> {
         // What the newest timestamp shows is near the end, and spares a listing of the whole folder.
         let shown = shown(&store).await?.unwrap_or_default();
-        let name = layout::commit(shown);
-        let (_, file) = name.rsplit_once('/').unwrap_or_default();
-        let later = store.list_after(layout::JOURNAL, file).await?;
+        let later = store.list_after(layout::JOURNAL, &layout::commit_file(shown)).await?;
         let newest = later.iter().filter_map(|listed| layout::number(&listed.name)).max();
         match newest.unwrap_or(shown) {
             0 => Err(RepositoryError::Missing),
@@ -185,9 +183,7 @@ impl Journal {
 
 /// The commit that the newest timestamp names. A hint: nothing is verified.
 async fn shown(store: &Store) -> Result<Option<u64>, RepositoryError> {
-    let timestamps = store.list(layout::TIMESTAMPS).await?;
-    let newest = timestamps.iter().filter_map(|t| layout::number(&t.name)).max();
-    let Some(newest) = newest else { return Ok(None) };
+    let Some(newest) = load::newest_timestamp(store).await? else { return Ok(None) };
     let bytes = store.read(&layout::timestamp(newest)).await?.unwrap_or_default();
     let timestamp = Signed::<crate::tuf::Timestamp>::parse(&bytes).ok();
     let Some(number) = timestamp.and_then(|t| t.signed.commit) else { return Ok(None) };

@@ -3,9 +3,11 @@
 //! Reading ([`Repository`]) and writing ([`Publisher`]) are apart: who serves holds no key and no writable store.
 
 mod attempt;
+mod bin;
 mod cache;
 mod census;
 mod changes;
+mod collect;
 mod commit;
 mod document;
 mod draft;
@@ -29,6 +31,7 @@ mod touched;
 mod visible;
 mod writer;
 
+pub use collect::{Collected, Collector, Mode, Progress};
 pub use commit::{AllowedRecord, Commit, FileRecord, ProjectRecord, SnapshotRef};
 pub use document::{Document, Encoding};
 pub use draft::Contents;

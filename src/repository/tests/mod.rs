@@ -1,6 +1,8 @@
 //! What the repository does as a whole.
 
+mod collect;
 mod crash;
+mod dated;
 mod history;
 mod support;
 
