@@ -13,6 +13,7 @@ pub mod block;
 pub mod check;
 mod environment;
 mod flags;
+pub mod fsck;
 pub mod gc;
 pub mod init;
 pub mod inspect;
@@ -69,6 +70,9 @@ pub enum Command {
     /// Withdraw a project or a file at once; told to the running process.
     #[command(long_about = block::ABOUT)]
     Block(block::Args),
+    /// Look for damage: every signature, hash, bin, page and commit.
+    #[command(long_about = fsck::ABOUT)]
+    Fsck(fsck::Args),
     /// Delete what was superseded more than the grace period ago.
     #[command(long_about = gc::ABOUT)]
     Gc(gc::Args),
@@ -86,6 +90,7 @@ impl Command {
             Self::Check(args) => check::run(args, environment).await,
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
+            Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
         }

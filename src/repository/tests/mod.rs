@@ -3,6 +3,7 @@
 mod collect;
 mod crash;
 mod dated;
+mod fsck;
 mod history;
 mod support;
 
