@@ -5,17 +5,21 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::telemetry::log;
+use crate::telemetry::log as logging;
 
 pub mod allow;
 pub mod block;
 pub mod check;
 mod environment;
 mod flags;
+pub mod fsck;
+pub mod gc;
 pub mod init;
 pub mod inspect;
+pub mod log;
+mod open;
+mod progress;
 mod report;
 pub mod restore;
 pub mod serve;
@@ -70,6 +74,15 @@ pub enum Command {
     /// Go on with a repository that was put back to an earlier state.
     #[command(long_about = restore::ABOUT)]
     Restore(restore::Args),
+    /// Look for damage: every signature, hash, bin, page and commit.
+    #[command(long_about = fsck::ABOUT)]
+    Fsck(fsck::Args),
+    /// Delete what was superseded more than the grace period ago.
+    #[command(long_about = gc::ABOUT)]
+    Gc(gc::Args),
+    /// Show the journal: what was published, when and by whom.
+    #[command(long_about = log::ABOUT)]
+    Log(log::Args),
 }
 
 impl Command {
@@ -82,6 +95,9 @@ impl Command {
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
             Self::Restore(args) => restore::run(args, environment).await,
+            Self::Fsck(args) => fsck::run(args, environment).await,
+            Self::Gc(args) => gc::run(args, environment).await,
+            Self::Log(args) => log::run(args, environment).await,
         }
     }
 
@@ -104,7 +120,7 @@ pub fn main() -> ExitCode {
 
 fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let filter = environment.log_filter().unwrap_or(cli.command.log_filter());
-    log::init(log::Format::Auto, filter)?;
+    logging::init(logging::Format::Auto, filter)?;
     install_crypto_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -113,12 +129,6 @@ fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(cli.command.run(environment));
     runtime.shutdown_timeout(LAST_MOMENTS);
     outcome
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn progress(doing: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(&format!("{doing} {{wide_bar}} {{pos}}/{{len}}"));
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Makes aws-lc-rs the one provider of TLS cryptography. The only place that does.

@@ -18,6 +18,8 @@ use crate::tuf::Digest;
 pub const ROOT: &str = "root";
 /// The folder of the commits.
 pub const JOURNAL: &str = "journal";
+/// The folder of snapshots, targets, bins and the bins.
+pub const METADATA: &str = "metadata";
 /// The folder of the timestamps.
 pub const TIMESTAMPS: &str = "timestamps";
 /// The folder of the signed pages.
@@ -42,7 +44,7 @@ pub fn commit_file(number: u64) -> String {
 
 /// A version of snapshot, targets, bins or a bin.
 pub fn metadata(version: u64, role: &str) -> String {
-    format!("metadata/{version}.{role}.json")
+    format!("{METADATA}/{version}.{role}.json")
 }
 
 /// A version of timestamp.

@@ -43,6 +43,10 @@ pub struct Metrics {
     pub publication_failures: IntCounter,
     /// Commits that another writer was first to make.
     pub conflicts: IntCounter,
+    /// Superseded objects deleted.
+    pub collected: IntCounter,
+    /// Passes of garbage collection that failed.
+    pub collection_failures: IntCounter,
     /// The store's time less this machine's, seconds.
     pub clock_skew: Gauge,
     /// 1 while the clock seems wrong.
@@ -111,6 +115,12 @@ impl Metrics {
             conflicts: new.counter(
                 "store_conflicts_total",
                 "Publications that another replica was first to make.",
+            )?,
+            collected: new
+                .counter("collected_objects_total", "Superseded objects that were deleted.")?,
+            collection_failures: new.counter(
+                "collection_failures_total",
+                "Passes of garbage collection that failed.",
             )?,
             clock_skew: new.float("clock_skew_seconds", "The store's time less this machine's.")?,
             clock_wrong: new.gauge(

@@ -1,6 +1,10 @@
 //! What the repository does as a whole.
 
+mod collect;
 mod crash;
+mod dated;
+mod fsck;
+mod history;
 mod restore;
 mod support;
 

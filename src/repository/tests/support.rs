@@ -22,6 +22,7 @@ use crate::repository::{
     Blocked, Contents, Decision, Edit, PageChange, ProjectBase, Publisher, PublisherConfig,
     Receipt, Repository, RepositoryError,
 };
+use crate::signer::Signer;
 use crate::store::Store;
 use crate::time::Clock;
 use crate::tuf::Digest;
@@ -175,10 +176,15 @@ impl Bench {
         Ok(made.root_sha256)
     }
 
+    /// The online key.
+    pub fn online(&self) -> Arc<dyn Signer> {
+        KeyFolder::new(self.keys.path()).load_online().unwrap()
+    }
+
     pub fn config(&self) -> PublisherConfig {
         PublisherConfig {
             memory: 1 << 20,
-            signers: vec![KeyFolder::new(self.keys.path()).load_online().unwrap()],
+            signers: vec![self.online()],
             contents: self.contents.clone(),
             validity: ValidityConfig::default(),
             store: StoreConfig::default(),
