@@ -100,6 +100,9 @@ fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let filter = environment.log_filter().unwrap_or(cli.command.log_filter());
     log::init(log::Format::Auto, filter)?;
     install_crypto_provider();
+    // Reads FAILPOINTS; see `store::failpoint`.
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
