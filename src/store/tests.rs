@@ -199,6 +199,21 @@ async fn our_own_bytes_are_written_again_and_no_others() {
     }
 }
 
+/// As after a create that failed while its name was written to the disk; also where not even the folder could be made.
+#[tokio::test]
+async fn what_is_doubtful_is_settled_before_anything_is_built_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let Place::Folder(place) = &*store.place else { panic!("no folder") };
+    let blocked = folder.path().join("journal");
+    fs::write(&blocked, "no folder").unwrap();
+    store.create("journal/1.json", "a", Durable::Now).await.unwrap_err();
+    assert!(place.is_doubtful());
+    fs::remove_file(&blocked).unwrap();
+    assert_eq!(store.create("journal/1.json", "a", Durable::Now).await.unwrap(), Created::New);
+    assert!(!place.is_doubtful());
+}
+
 #[tokio::test]
 async fn operations_are_counted_by_outcome() {
     let metrics = Arc::new(Metrics::new().unwrap());
