@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::control;
 use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
-use crate::repository::{Contents, Publisher, PublisherConfig, Repository};
+use crate::repository::{Contents, Publisher, PublisherConfig};
 use crate::spool::Spool;
 use crate::store::{Store, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
@@ -49,14 +49,14 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let admin = bind(config.admin_listen, "--admin-listen").await?;
 
     let location = StoreLocation::of(&config)?;
-    let store = Store::at(&location)?.with_metrics(metrics.clone());
+    let store = open_store(&config)?.with_metrics(metrics.clone());
     let keys = KeyFolder::new(&config.data);
     // Before anything is made: a mirror that wants a login is not opened.
     let listed = watch::probe(&upstream, config.access).await?;
     store.self_test().await.with_context(|| format!("cannot use the store {location}"))?;
     let root = ensure_repository(&config, &location, &store, &keys, listed).await?;
-    let (publisher, repository, publishing) =
-        open_publisher(&config, &store, &keys, &metrics, &readiness).await?;
+    let publishing = publishing(&config, &metrics, &readiness)?;
+    let (publisher, repository, publishing) = Publisher::open(store.clone(), publishing).await?;
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
     readiness.met("repository");
 
@@ -156,17 +156,29 @@ fn bins_for(config: &Config, listed: Option<usize>) -> u32 {
     listed.map_or(bins::UNTOLD, |n| bins::best_count(n as u64 * TARGETS_A_PROJECT))
 }
 
-async fn open_publisher(
+/// The store that is configured, opened for writing.
+///
+/// # Errors
+/// Where another process has it, or it cannot be used.
+pub fn open_store(config: &Config) -> anyhow::Result<Store> {
+    Ok(Store::at(&StoreLocation::of(config)?)?)
+}
+
+/// How the repository is published, with the online keys loaded.
+///
+/// # Errors
+/// Where a key cannot be loaded.
+pub fn publishing(
     config: &Config,
-    store: &Store,
-    keys: &KeyFolder,
     metrics: &Arc<Metrics>,
     readiness: &Arc<Readiness>,
-) -> anyhow::Result<(Publisher, Repository, crate::repository::PublishingTask)> {
-    let page_path = format!("{}project/", config.upstream_url()?.path());
-    let publisher = PublisherConfig {
+) -> anyhow::Result<PublisherConfig> {
+    let index =
+        config.upstream_url().map_or_else(|_| "/simple/".into(), |url| url.path().to_owned());
+    let page_path = format!("{index}project/");
+    Ok(PublisherConfig {
         memory: config.cache.memory,
-        signers: vec![keys.load_online().context(
+        signers: vec![KeyFolder::new(&config.data).load_online().context(
             "the online key is needed: put a copy of the online.pem that init wrote into the data folder",
         )?],
         contents: Contents {
@@ -179,8 +191,7 @@ async fn open_publisher(
         clock: Clock::System,
         metrics: metrics.clone(),
         readiness: readiness.clone(),
-    };
-    Ok(Publisher::open(store.clone(), publisher).await?)
+    })
 }
 
 /// Keeps the gauge of the spool's size.

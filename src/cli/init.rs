@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::flags::{Location, Size};
-use super::{Environment, Usage, say};
+use super::{Environment, Usage, progress, say};
 use crate::ceremony::{InitOptions, KeyFolder, init};
 use crate::config::{Config, ConfigError};
 use crate::store::{Store, StoreLocation};
@@ -69,7 +68,8 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
     let store = Store::at(&location)?;
     store.self_test().await.with_context(|| format!("cannot use the store {location}"))?;
     let options = InitOptions { bins, validity: config.validity };
-    let bar = progress(u64::from(bins));
+    let bar = progress("signing bins");
+    bar.set_length(u64::from(bins));
     let made = init(&store, &keys, &options, |done| bar.set_position(done)).await;
     bar.finish_and_clear();
     let made = made?;
@@ -94,10 +94,4 @@ process never needs them",
 
 fn keep(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn progress(bins: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("signing bins {wide_bar} {pos}/{len}");
-    ProgressBar::new(bins).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

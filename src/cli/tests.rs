@@ -77,7 +77,7 @@ fn a_wrong_call_is_one_sentence_that_names_it() {
             "unexpected argument '--lissten' found (tip: a similar argument exists: '--listen')",
         ),
         ("serve --bins", "a value is required for '--bins <N>' but none was supplied"),
-        ("sreve", "unrecognized subcommand 'sreve' (tip: a similar subcommand exists: 'serve')"),
+        ("chekc", "unrecognized subcommand 'chekc' (tip: a similar subcommand exists: 'check')"),
         (
             "allow a",
             "the following required arguments were not provided: --sha256 <HEX> <FILENAME>",
