@@ -122,6 +122,9 @@ fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let filter = environment.log_filter().unwrap_or(cli.command.log_filter());
     logging::init(logging::Format::Auto, filter)?;
     install_crypto_provider();
+    // Reads FAILPOINTS; see `store::failpoint`.
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
