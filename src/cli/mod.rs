@@ -12,6 +12,7 @@ pub mod allow;
 pub mod block;
 pub mod check;
 mod environment;
+pub mod export;
 mod flags;
 pub mod fsck;
 pub mod gc;
@@ -70,6 +71,9 @@ pub enum Command {
     /// Withdraw a project or a file at once; told to the running process.
     #[command(long_about = block::ABOUT)]
     Block(block::Args),
+    /// Write what is published into a folder: a static TUF repository.
+    #[command(long_about = export::ABOUT)]
+    Export(export::Args),
     /// Look for damage: every signature, hash, bin, page and commit.
     #[command(long_about = fsck::ABOUT)]
     Fsck(fsck::Args),
@@ -90,6 +94,7 @@ impl Command {
             Self::Check(args) => check::run(args, environment).await,
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
+            Self::Export(args) => export::run(args, environment).await,
             Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,

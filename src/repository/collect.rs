@@ -169,7 +169,7 @@ impl Collector {
         let (mut read, fresh) = (0, count - stale.len() as u64);
         let mut reads = stream::iter(stale)
             .map(|(known, index)| async move {
-                let bin = bin::read(store, base_ref, index).await?;
+                let (bin, _) = bin::read(store, base_ref, index).await?;
                 let pages = pages(&bin.signed, &base_ref.succinct.name(index))?;
                 *known = Known { version: bin.signed.version, pages };
                 Ok::<_, RepositoryError>(())
