@@ -12,6 +12,7 @@ pub mod allow;
 pub mod block;
 pub mod check;
 mod environment;
+pub mod export;
 mod flags;
 pub mod fsck;
 pub mod gc;
@@ -74,6 +75,9 @@ pub enum Command {
     /// Go on with a repository that was put back to an earlier state.
     #[command(long_about = restore::ABOUT)]
     Restore(restore::Args),
+    /// Write what is published into a folder: a static TUF repository.
+    #[command(long_about = export::ABOUT)]
+    Export(export::Args),
     /// Look for damage: every signature, hash, bin, page and commit.
     #[command(long_about = fsck::ABOUT)]
     Fsck(fsck::Args),
@@ -95,6 +99,7 @@ impl Command {
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
             Self::Restore(args) => restore::run(args, environment).await,
+            Self::Export(args) => export::run(args, environment).await,
             Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,

@@ -167,7 +167,7 @@ impl Collector {
         });
         let stale: Vec<_> = stale
             .map(|(known, index)| async move {
-                let bin = bin::read(store, base_ref, index).await?;
+                let (bin, _) = bin::read(store, base_ref, index).await?;
                 let pages = pages(&bin.signed, &base_ref.succinct.name(index))?;
                 *known = Known { version: bin.signed.version, pages };
                 Ok::<_, RepositoryError>(())

@@ -13,6 +13,7 @@ mod document;
 mod draft;
 mod edit;
 mod error;
+pub mod export;
 pub mod fsck;
 mod gauges;
 mod history;
