@@ -12,7 +12,7 @@
 //! store  signer  upstream  spool  index
 //!                             object store · keys · the mirror · verified files · simple API
 //! tuf                         roles, canonical JSON, keys, bins: pure, no I/O, no clock
-//! config  telemetry           used by all
+//! config  telemetry  time     used by all
 //! ```
 
 pub mod app;
@@ -29,6 +29,7 @@ pub mod signer;
 pub mod spool;
 pub mod store;
 pub mod telemetry;
+pub mod time;
 pub mod tuf;
 pub mod upstream;
 pub mod watch;

@@ -49,7 +49,7 @@ impl Args {
     /// # Errors
     /// [`ConfigError`]: one sentence that names what is wrong.
     pub fn config(&self, environment: &Environment) -> Result<Config, ConfigError> {
-        let location = Location { config: self.config.clone(), data: None };
+        let location = Location { config: self.config.clone(), ..Location::default() };
         let overrides = given("upstream.url", &self.upstream).into_iter().collect();
         environment.config(&location, overrides)
     }

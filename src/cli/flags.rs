@@ -6,11 +6,12 @@
 use crate::config::Override;
 
 /// Key to flag.
-const FLAGS: [(&str, &str); 7] = [
+const FLAGS: [(&str, &str); 8] = [
     ("upstream.url", "--upstream"),
     ("listen", "--listen"),
     ("admin-listen", "--admin-listen"),
     ("data", "--data"),
+    ("store.url", "--store"),
     ("expected-files", "--expected-files"),
     ("bins", "--bins"),
     ("no-init", "--no-init"),
@@ -35,11 +36,16 @@ pub struct Location {
     /// The data folder [env: COUNTERSIGN_DATA] [default: ./countersign-data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<String>,
+    /// The store of the repository: file:///path or s3://bucket/prefix [env: COUNTERSIGN_STORE__URL] [default: the folder
+    /// repository in the data folder]
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
 }
 
 impl Location {
-    pub(super) fn overrides(&self) -> Option<Override> {
-        given("data", &self.data)
+    pub(super) fn overrides(&self) -> impl Iterator<Item = Override> {
+        let data = given("data", &self.data);
+        data.into_iter().chain(given("store.url", &self.store))
     }
 }
 

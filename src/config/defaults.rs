@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Access, CacheConfig, Config, LimitsConfig, Passthrough, TargetsMode, TlsConfig, UpstreamConfig,
-    ValidityConfig, WatchConfig, WatchMode,
+    Access, CacheConfig, ClockCheck, Config, LimitsConfig, Lost, Passthrough, StoreConfig,
+    TargetsMode, TlsConfig, UpstreamConfig, ValidityConfig, WatchConfig, WatchMode,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -27,6 +27,7 @@ impl Default for Config {
             access: Access::Upstream,
             tuf_prefix: "/tuf/".into(),
             upstream: UpstreamConfig::default(),
+            store: StoreConfig::default(),
             watch: WatchConfig::default(),
             cache: CacheConfig::default(),
             limits: LimitsConfig::default(),
@@ -47,6 +48,19 @@ impl Default for UpstreamConfig {
             response_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(30),
             page_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            url: None,
+            grace: Duration::from_secs(60 * 60),
+            interval: None,
+            lease: Duration::from_secs(15),
+            lost: Lost::Refuse,
+            clock: ClockCheck::Check,
         }
     }
 }

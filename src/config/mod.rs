@@ -21,7 +21,7 @@ mod validate;
 pub use error::{ConfigError, Setting};
 pub use layer::Override;
 pub use redact::redacted;
-use units::{duration, size};
+use units::{duration, optional_duration, size};
 
 /// All of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub struct Config {
     pub tuf_prefix: String,
     /// The mirror.
     pub upstream: UpstreamConfig,
+    /// Where the repository lies, and how it is published.
+    pub store: StoreConfig,
     /// How changes are noticed.
     pub watch: WatchConfig,
     /// What is kept in memory and in the spool.
@@ -116,6 +118,47 @@ pub struct UpstreamConfig {
     /// Until a page or a list must be there whole.
     #[serde(with = "duration")]
     pub page_timeout: Duration,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct StoreConfig {
+    /// `file:///path` or `s3://bucket/prefix`; without it the folder `repository` in the data folder.
+    pub url: Option<String>,
+    /// How long what was superseded stays fetchable.
+    #[serde(with = "duration")]
+    pub grace: Duration,
+    /// The least time between two publications; without it none in a folder, 1 s on a shared store.
+    #[serde(with = "optional_duration")]
+    pub interval: Option<Duration>,
+    /// How long a replica that does the polling is taken to be alive without a sign of life; shared stores alone.
+    #[serde(with = "duration")]
+    pub lease: Duration,
+    /// What is answered for `timestamp.json` while a shared store cannot be looked at.
+    pub lost: Lost,
+    /// Whether a clock that seems wrong stops the signing.
+    pub clock: ClockCheck,
+}
+
+/// `store.lost`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lost {
+    /// 503: another replica may have answered a newer one.
+    Refuse,
+    /// The newest that this process knows.
+    Serve,
+}
+
+/// `store.clock`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockCheck {
+    /// Nothing is signed while the clock seems wrong.
+    Check,
+    /// An operator's word that it is right.
+    Trust,
 }
 
 /// `[watch]`

@@ -67,6 +67,8 @@ fn the_sample_shows_every_default() {
     // These have no default: the sample gives an example.
     assert!(config.expected_files.take().is_some());
     assert!(config.bins.take().is_some());
+    assert!(config.store.url.take().is_some());
+    assert!(config.store.interval.take().is_some());
     assert!(config.upstream.ca_file.take().is_some());
     assert!(config.upstream.credentials.take().is_some());
     assert!(config.tls.cert.take().is_some());

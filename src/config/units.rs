@@ -47,6 +47,36 @@ pub mod duration {
     }
 }
 
+/// As [`duration`], where nothing need be said.
+pub mod optional_duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    struct Given(#[serde(with = "super::duration")] Duration);
+
+    /// Writes as [`super::duration`] does.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::duration::serialize(value, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    /// Reads as [`super::duration`] does.
+    ///
+    /// # Errors
+    /// Where the text is no duration, or a negative one.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let given = Option::<Given>::deserialize(from)?;
+        Ok(given.map(|Given(value)| value))
+    }
+}
+
 /// Serde for sizes in bytes.
 pub mod size {
     use std::fmt;

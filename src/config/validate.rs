@@ -106,12 +106,14 @@ fn credentials(config: &Config) -> Checked {
 }
 
 fn durations(config: &Config) -> Checked {
-    let (upstream, watch) = (&config.upstream, &config.watch);
+    let (upstream, watch, store) = (&config.upstream, &config.watch, &config.store);
     let validities = validities(config);
     for (key, value) in [
         ("upstream.response-timeout", upstream.response_timeout),
         ("upstream.idle-timeout", upstream.idle_timeout),
         ("upstream.page-timeout", upstream.page_timeout),
+        ("store.grace", store.grace),
+        ("store.lease", store.lease),
         ("watch.interval", watch.interval),
         ("watch.on-demand-timeout", watch.on_demand_timeout),
         ("watch.withdrawal-period", watch.withdrawal_period),

@@ -2,6 +2,7 @@
 //!
 //! Nothing of what must agree is ever overwritten: see [`layout`] for the names.
 
+mod error;
 pub mod layout;
 mod local;
 
@@ -10,20 +11,32 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Name;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 
-/// An object store with a repository in it.
+pub use error::StoreError;
+
+/// An object store with a repository in it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
     /// The same objects without a sync after each write.
     unsynced: Arc<dyn ObjectStore>,
-    folder: PathBuf,
-    _lock: Option<Arc<File>>,
+    place: Arc<Place>,
+}
+
+/// Where the objects lie.
+#[derive(Debug)]
+enum Place {
+    /// A local folder, which one process at a time writes to.
+    Folder { path: PathBuf, _lock: Option<File> },
+    /// Where several processes may write.
+    #[allow(dead_code)]
+    Shared,
 }
 
 /// What became of a creation.
@@ -31,7 +44,8 @@ pub struct Store {
 pub enum Created {
     /// The object is new.
     New,
-    /// An object of that name is there already; it is as it was.
+    /// An object of that name is there already; it is as it was. It may be our own: the answer to an earlier try may
+    /// have been lost.
     Taken,
 }
 
@@ -53,32 +67,12 @@ pub struct Listed {
     pub modified: Timestamp,
 }
 
-/// Why the store failed.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The folder cannot be used.
-    #[error("cannot use the folder {folder}: {source}; check that it exists and may be written")]
-    Folder {
-        /// Which.
-        folder: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Another process has the lock.
-    #[error(
-        "{0} is in use by another countersign process: stop it first, or choose another --data"
-    )]
-    Locked(PathBuf),
-    /// One operation failed.
-    #[error("cannot {action} {name} in the store: {source}")]
-    Object {
-        /// `read`, `create` …
-        action: &'static str,
-        /// Which object.
-        name: String,
-        /// Why.
-        source: object_store::Error,
-    },
+impl From<ObjectMeta> for Listed {
+    fn from(meta: ObjectMeta) -> Self {
+        let name = meta.location.filename().unwrap_or_default().to_owned();
+        let modified = Timestamp::from_millisecond(meta.last_modified.timestamp_millis());
+        Self { name, modified: modified.unwrap_or_default() }
+    }
 }
 
 impl Store {
@@ -103,10 +97,18 @@ impl Store {
         Self::over(folder, None)
     }
 
-    /// A store over any objects.
+    /// A store over any objects, to which one process writes.
     #[cfg(test)]
     pub(crate) fn over_objects(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { unsynced: objects.clone(), objects, folder: std::env::temp_dir(), _lock: None }
+        let place = Arc::new(Place::Folder { path: std::env::temp_dir(), _lock: None });
+        Self { unsynced: objects.clone(), objects, place }
+    }
+
+    /// A store over any objects, to which several processes write.
+    #[cfg(test)]
+    #[allow(dead_code)]
+    pub(crate) fn over_shared(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { unsynced: objects.clone(), objects, place: Arc::new(Place::Shared) }
     }
 
     fn over(folder: &Path, lock: Option<File>) -> Result<Self, StoreError> {
@@ -119,9 +121,13 @@ impl Store {
         Ok(Self {
             objects: Arc::new(files()?.with_fsync(true)),
             unsynced: Arc::new(files()?),
-            folder: folder.into(),
-            _lock: lock.map(Arc::new),
+            place: Arc::new(Place::Folder { path: folder.into(), _lock: lock }),
         })
+    }
+
+    /// Whether other processes may write to it, too. Its dates then come from a clock that is not this machine's.
+    pub fn is_shared(&self) -> bool {
+        matches!(*self.place, Place::Shared)
     }
 
     /// Creates `name` if it is absent. Where it is there already it stays as it is.
@@ -168,23 +174,57 @@ impl Store {
         }
     }
 
+    /// When `name` was written, by the store's clock; `None` where it does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`].
+    pub async fn date(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        match self.objects.head(&Name::from(name)).await {
+            Ok(meta) => Ok(Some(Listed::from(meta).modified)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(failed("look at", name, source)),
+        }
+    }
+
     /// Lists the objects of `folder`, in the order of their names.
     ///
     /// # Errors
     /// [`StoreError::Object`].
     pub async fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreError> {
-        let listed = self.objects.list(Some(&Name::from(folder)));
-        let mut listed: Vec<Listed> = listed
-            .map_ok(|meta| Listed {
-                name: meta.location.filename().unwrap_or_default().to_owned(),
-                modified: Timestamp::from_second(meta.last_modified.timestamp())
-                    .unwrap_or_default(),
-            })
-            .try_collect()
-            .await
-            .map_err(|source| failed("list", folder, source))?;
-        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(listed)
+        sorted(self.each(folder)).await
+    }
+
+    /// Lists the objects of `folder` whose name is greater than `name`, in the order of their names. What lies before costs a
+    /// shared store nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`].
+    pub async fn list_after(&self, folder: &str, name: &str) -> Result<Vec<Listed>, StoreError> {
+        let (prefix, offset) = (Name::from(folder), Name::from(format!("{folder}/{name}")));
+        sorted(listed(folder, self.objects.list_with_offset(Some(&prefix), &offset))).await
+    }
+
+    /// The objects of `folder` one after the other, in no order: for folders too large for [`Store::list`].
+    pub fn each(&self, folder: &str) -> BoxStream<'static, Result<Listed, StoreError>> {
+        listed(folder, self.objects.list(Some(&Name::from(folder))))
+    }
+
+    /// Deletes `names`; one that does not exist is no error. How many were deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`]: the first that could not be deleted; others may be left.
+    pub async fn delete(&self, names: Vec<String>) -> Result<u64, StoreError> {
+        let names = stream::iter(names).map(|name| Ok(Name::from(name)));
+        let mut deleted = self.objects.delete_stream(names.boxed());
+        let mut count = 0;
+        while let Some(one) = deleted.next().await {
+            match one {
+                Ok(_) => count += 1,
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(source) => return Err(failed("delete", "objects", source)),
+            }
+        }
+        Ok(count)
     }
 
     /// Returns when everything written before is on the disk.
@@ -192,15 +232,30 @@ impl Store {
     /// # Errors
     /// [`StoreError::Folder`].
     pub async fn sync(&self) -> Result<(), StoreError> {
-        let folder = self.folder.clone();
+        let Place::Folder { path, .. } = &*self.place else { return Ok(()) };
+        let folder = path.clone();
         let synced = tokio::task::spawn_blocking(move || local::sync(&folder)).await;
         synced.unwrap_or_else(|error| {
-            Err(StoreError::Folder {
-                folder: self.folder.clone(),
-                source: std::io::Error::other(error),
-            })
+            let source = std::io::Error::other(error);
+            Err(StoreError::Folder { folder: path.clone(), source })
         })
     }
+}
+
+fn listed(
+    folder: &str,
+    objects: BoxStream<'static, object_store::Result<ObjectMeta>>,
+) -> BoxStream<'static, Result<Listed, StoreError>> {
+    let folder = folder.to_owned();
+    objects.map_ok(Listed::from).map_err(move |source| failed("list", &folder, source)).boxed()
+}
+
+async fn sorted(
+    objects: BoxStream<'static, Result<Listed, StoreError>>,
+) -> Result<Vec<Listed>, StoreError> {
+    let mut all: Vec<Listed> = objects.try_collect().await?;
+    all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
 }
 
 fn failed(action: &'static str, name: &str, source: object_store::Error) -> StoreError {
@@ -226,7 +281,14 @@ mod tests {
         let names: Vec<_> = store.list(layout::JOURNAL).await.unwrap();
         let numbers: Vec<_> = names.iter().map(|l| layout::number(&l.name)).collect();
         assert_eq!(numbers, [Some(2), Some(10)]);
+        let later: Vec<_> = store.list_after(layout::JOURNAL, &names[0].name).await.unwrap();
+        assert_eq!(later, names[1..]);
         assert!(store.list("timestamps").await.unwrap().is_empty());
+        let both: Vec<_> = [2, 10, 11].map(layout::commit).into();
+        assert!(store.date(&both[0]).await.unwrap().is_some());
+        store.delete(both).await.unwrap();
+        assert!(store.list(layout::JOURNAL).await.unwrap().is_empty());
+        assert_eq!(store.date(&layout::commit(2)).await.unwrap(), None);
     }
 
     #[tokio::test]
