@@ -19,6 +19,7 @@ use crate::repository::{Contents, Publisher, PublisherConfig, Repository};
 use crate::spool::Spool;
 use crate::store::{Store, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
+use crate::time::Clock;
 use crate::tuf::{Digest, bins};
 use crate::upstream::Upstream;
 use crate::watch::{self, Watcher, WatcherParts};
@@ -53,7 +54,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let listed = watch::probe(&upstream, config.access).await?;
     let root = ensure_repository(&config, &store, &keys, listed).await?;
     let (publisher, repository, publishing) =
-        open_publisher(&config, &store, &keys, &metrics).await?;
+        open_publisher(&config, &store, &keys, &metrics, &readiness).await?;
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
     readiness.met("repository");
 
@@ -71,6 +72,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     // Who publishes goes last: what the others hand over still goes out.
     let last = CancellationToken::new();
     let publishing = tokio::spawn(publishing.run(last.clone()));
+    tokio::spawn(repository.clone().keep_looking(last.clone()));
     tokio::spawn(show_spool(spool.clone(), metrics.clone(), last.clone()));
     let watching = tokio::spawn(watcher.clone().run(stop.clone()));
     let socket = config.data.join(control::SOCKET);
@@ -150,6 +152,7 @@ async fn open_publisher(
     store: &Store,
     keys: &KeyFolder,
     metrics: &Arc<Metrics>,
+    readiness: &Arc<Readiness>,
 ) -> anyhow::Result<(Publisher, Repository, crate::repository::PublishingTask)> {
     let page_path = format!("{}project/", config.upstream_url()?.path());
     let publisher = PublisherConfig {
@@ -161,7 +164,10 @@ async fn open_publisher(
             links: Links::from_page_path(&page_path, &config.tuf_prefix),
         },
         validity: config.validity.clone(),
+        store: config.store.clone(),
+        clock: Clock::System,
         metrics: metrics.clone(),
+        readiness: readiness.clone(),
     };
     Ok(Publisher::open(store.clone(), publisher).await?)
 }

@@ -12,8 +12,8 @@ use crate::repository::{Commit, RepositoryError, SnapshotRef, expiry, nonce};
 use crate::signer::{Signer, SignerError, sign};
 use crate::store::{Created, Durable, Store, StoreError, layout};
 use crate::tuf::{
-    self, DelegatedRole, Delegations, Digest, Key, KeyId, MetaFile, MetadataError, Role, RoleKeys,
-    Root, RootType, SPEC_VERSION, Signed, Snapshot, SnapshotType, SuccinctRoles, Targets,
+    self, DelegatedRole, Delegations, Digest, Expiry, Key, KeyId, MetaFile, MetadataError, Role,
+    RoleKeys, Root, RootType, SPEC_VERSION, Signed, Snapshot, SnapshotType, SuccinctRoles, Targets,
     TimestampType,
 };
 
@@ -275,6 +275,7 @@ fn timestamp_role(
     let entry = MetaFile { hashes: Some(hashes), length, ..MetaFile::version(1) };
     Ok(tuf::Timestamp {
         kind: TimestampType,
+        at: Some(Expiry::at(now)),
         commit: Some(1),
         expires: expiry("timestamp", validity.timestamp, now)?,
         meta: BTreeMap::from([("snapshot.json".to_owned(), entry)]),

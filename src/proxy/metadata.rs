@@ -10,9 +10,9 @@ const fn style(cache_control: &'static str) -> Style {
 }
 
 impl Proxy {
-    /// `timestamp.json`
+    /// `timestamp.json`; 503 where another replica may have published and the store cannot be looked at.
     pub(super) async fn timestamp(&self, request: &Parts) -> Answer {
-        let timestamp = self.repository.timestamp();
+        let timestamp = self.repository.timestamp().await?;
         document::answer(&self.repository, request, &timestamp, style(REVALIDATE)).await
     }
 

@@ -17,8 +17,40 @@ pub trait Edit: Send + Sync {
     /// The file names whose history [`ProjectBase::retired`] must hold.
     fn filenames(&self) -> Vec<String>;
 
+    /// The newest commit that had been read when the look at the upstream began that this edit stands on; `None` where it
+    /// stands on none. See [`Seen`].
+    fn seen(&self) -> Option<u64> {
+        None
+    }
+
     /// Decides. Pure: called again when another publication came first.
     fn decide(&self, base: &ProjectBase) -> Decision;
+}
+
+/// An edit that stands on a look at the upstream.
+pub struct Seen {
+    /// The edit.
+    pub edit: Arc<dyn Edit>,
+    /// The newest commit that had been read when the look began ([`super::Repository::newest_commit`]).
+    pub commit: u64,
+}
+
+impl Edit for Seen {
+    fn project(&self) -> &ProjectName {
+        self.edit.project()
+    }
+
+    fn filenames(&self) -> Vec<String> {
+        self.edit.filenames()
+    }
+
+    fn seen(&self) -> Option<u64> {
+        Some(self.commit)
+    }
+
+    fn decide(&self, base: &ProjectBase) -> Decision {
+        self.edit.decide(base)
+    }
 }
 
 /// What the newest commit says of a project.

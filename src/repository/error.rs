@@ -51,6 +51,47 @@ pub enum RepositoryError {
         /// The role.
         role: String,
     },
+    /// The clock cannot be right.
+    #[error(
+        "the clock of this machine seems wrong: it says {now:.0}, while {what} says {other:.0}. Nothing is signed until that is \
+         mended; where the clock is right, set store.clock = \"trust\" until the other has caught up"
+    )]
+    Clock {
+        /// This machine's.
+        now: jiff::Timestamp,
+        /// What contradicts it.
+        what: &'static str,
+        /// Its time.
+        other: jiff::Timestamp,
+    },
+    /// The store knows less than this process: it was put back to an earlier state.
+    #[error(
+        "the store has no {what} {known} any more, which was published: it seems to have been put back to an earlier state. \
+         Nothing is signed; stop all writers, then run `countersign restore --advance`"
+    )]
+    Ahead {
+        /// `commit` or `timestamp`.
+        what: &'static str,
+        /// Its number.
+        known: u64,
+    },
+    /// A look at the upstream began before a commit that changed the same project was read.
+    #[error("{project} was changed by commit {commit} while it was looked at: look again")]
+    Stale {
+        /// The project.
+        project: crate::index::ProjectName,
+        /// The commit.
+        commit: u64,
+    },
+    /// Looks at the store take longer than half the grace period.
+    #[error(
+        "looks at the store take longer than half of store.grace: what they find may be gone before a client has it. Find out \
+         why the store is slow, or lengthen store.grace"
+    )]
+    Slow,
+    /// Other writers came first, again and again.
+    #[error("other replicas published first, {0} times in a row: the store is busy")]
+    Contended(usize),
     /// The publisher has ended.
     #[error("the publisher has stopped")]
     Stopped,

@@ -29,31 +29,73 @@ async fn role<R: Role>(
 }
 
 /// The newest root, signed by itself.
+///
+/// # Errors
+/// [`RepositoryError`]: there is none, or it does not count.
 pub async fn root(store: &Store) -> Result<Signed<Root>, RepositoryError> {
     let roots = store.list(layout::ROOT).await?;
     let newest = roots.iter().filter_map(|r| layout::number(&r.name)).max();
-    let name = layout::root(newest.ok_or(RepositoryError::Missing)?);
+    root_version(store, newest.ok_or(RepositoryError::Missing)?).await
+}
+
+async fn root_version(store: &Store, version: u64) -> Result<Signed<Root>, RepositoryError> {
+    let name = layout::root(version);
     let (root, _) = role::<Root>(store, &name).await?;
     root.signed.verify("root", &root).map_err(RepositoryError::metadata(&name))?;
     Ok(root)
 }
 
-/// The number of the newest commit.
-pub async fn newest_commit(store: &Store) -> Result<Option<u64>, RepositoryError> {
-    let commits = store.list(layout::JOURNAL).await?;
-    Ok(commits.iter().filter_map(|c| layout::number(&c.name)).max())
+/// The newest root, where `known` is the newest that was read. Roots have no gaps and stay for ever.
+async fn root_after(
+    store: &Store,
+    known: &Arc<Signed<Root>>,
+) -> Result<Arc<Signed<Root>>, RepositoryError> {
+    let mut newest = known.clone();
+    loop {
+        let next = newest.signed.version + 1;
+        if store.read(&layout::root(next)).await?.is_none() {
+            return Ok(newest);
+        }
+        newest = Arc::new(root_version(store, next).await?);
+    }
+}
+
+/// The numbers of the commits from `first` on, in order.
+///
+/// # Errors
+/// [`RepositoryError`] where the store fails.
+pub async fn commits_from(store: &Store, first: u64) -> Result<Vec<u64>, RepositoryError> {
+    let before = layout::commit_file(first.saturating_sub(1));
+    let listed = store.list_after(layout::JOURNAL, &before).await?;
+    Ok(listed.iter().filter_map(|c| layout::number(&c.name)).collect())
 }
 
 /// Commit `number`.
+///
+/// # Errors
+/// [`RepositoryError`]: it is missing, or damaged.
 pub async fn commit(store: &Store, number: u64) -> Result<Commit, RepositoryError> {
     let name = layout::commit(number);
     let bytes = object(store, &name).await?;
     serde_json::from_slice(&bytes).map_err(|error| RepositoryError::damaged(name, error))
 }
 
-/// What commit `number` names, each role verified.
-pub async fn base(store: &Store, number: u64) -> Result<Base, RepositoryError> {
-    let root = root(store).await?;
+/// What commit `number` names, each role verified by the newest root. What `known` holds already is not read again.
+///
+/// # Errors
+/// [`RepositoryError`]: something is missing, damaged or not signed by the right keys.
+pub async fn base(
+    store: &Store,
+    number: u64,
+    known: Option<&Base>,
+) -> Result<Base, RepositoryError> {
+    let root = match known {
+        Some(known) => root_after(store, &known.root).await?,
+        None => Arc::new(root(store).await?),
+    };
+    if let Some(known) = known.filter(|known| known.commit == number) {
+        return Ok(Base { root, ..known.clone() });
+    }
     let commit = commit(store, number).await?;
     let name = layout::metadata(commit.snapshot.version, "snapshot");
     let (snapshot, snapshot_document) = role::<Snapshot>(store, &name).await?;
@@ -61,33 +103,59 @@ pub async fn base(store: &Store, number: u64) -> Result<Base, RepositoryError> {
         return Err(RepositoryError::damaged(name, "its SHA-256 is not the one of its commit"));
     }
     root.signed.verify("snapshot", &snapshot).map_err(RepositoryError::metadata(&name))?;
-
     let version = |role: &str| {
         let entry = snapshot.signed.meta.get(&format!("{role}.json")).map(|meta| meta.version);
         entry.ok_or_else(|| RepositoryError::damaged(&name, format!("it does not list {role}")))
     };
-    let targets_name = layout::metadata(version("targets")?, "targets");
-    let (targets, _) = role::<Targets>(store, &targets_name).await?;
-    root.signed.verify("targets", &targets).map_err(RepositoryError::metadata(&targets_name))?;
-
-    let bins_name = layout::metadata(version("bins")?, "bins");
-    let (bins, _) = role::<Targets>(store, &bins_name).await?;
-    delegations(&targets, &targets_name)?
-        .verify("bins", &bins)
-        .map_err(RepositoryError::metadata(&bins_name))?;
-    let succinct: Option<SuccinctRoles> = delegations(&bins, &bins_name)?.succinct_roles.clone();
-    let succinct =
-        succinct.ok_or_else(|| RepositoryError::damaged(&bins_name, "it has no succinct_roles"))?;
-
+    let known = known.filter(|known| known.root.signed.version == root.signed.version);
+    let old = known.map(|known| &known.targets);
+    let targets = offline(store, version("targets")?, "targets", old, |signed, name| {
+        root.signed.verify("targets", signed).map_err(RepositoryError::metadata(name))
+    });
+    let targets = targets.await?;
+    let same = known.is_some_and(|known| Arc::ptr_eq(&known.targets, &targets));
+    let old = known.filter(|_| same).map(|known| &known.bins);
+    let bins = offline(store, version("bins")?, "bins", old, |signed, name| {
+        delegations(&targets, "targets")?
+            .verify("bins", signed)
+            .map_err(RepositoryError::metadata(name))
+    });
+    let bins = bins.await?;
+    let succinct = match known {
+        Some(known) if Arc::ptr_eq(&known.bins, &bins) => known.succinct.clone(),
+        _ => {
+            let succinct: Option<SuccinctRoles> =
+                delegations(&bins, "bins")?.succinct_roles.clone();
+            let none = || RepositoryError::damaged("bins", "it has no succinct_roles");
+            Arc::new(succinct.ok_or_else(none)?)
+        }
+    };
     Ok(Base {
         commit: number,
-        root: Arc::new(root),
-        targets: Arc::new(targets),
-        bins: Arc::new(bins),
-        succinct: Arc::new(succinct),
+        root,
+        targets,
+        bins,
+        succinct,
         snapshot: Arc::new(snapshot),
         snapshot_document,
     })
+}
+
+/// The offline role `role`: the one that is known, or the one in the store where its version differs.
+async fn offline(
+    store: &Store,
+    version: u64,
+    name: &str,
+    known: Option<&Arc<Signed<Targets>>>,
+    verify: impl FnOnce(&Signed<Targets>, &str) -> Result<(), RepositoryError>,
+) -> Result<Arc<Signed<Targets>>, RepositoryError> {
+    if let Some(known) = known.filter(|known| known.signed.version == version) {
+        return Ok(known.clone());
+    }
+    let object = layout::metadata(version, name);
+    let (read, _) = role::<Targets>(store, &object).await?;
+    verify(&read, &object)?;
+    Ok(Arc::new(read))
 }
 
 fn delegations<'a>(
@@ -98,35 +166,58 @@ fn delegations<'a>(
     delegations.ok_or_else(|| RepositoryError::damaged(name, "it delegates nothing"))
 }
 
-/// The newest timestamp, verified by `root`.
-pub async fn timestamp(
+/// The publication that timestamp `version` shows. What `known` holds already is not read again.
+///
+/// # Errors
+/// [`RepositoryError`]: something is missing, damaged or not signed by the right keys.
+pub async fn shown(
     store: &Store,
-    root: &Root,
-) -> Result<Option<(Signed<Timestamp>, Arc<Document>)>, RepositoryError> {
-    let timestamps = store.list(layout::TIMESTAMPS).await?;
-    let Some(newest) = timestamps.iter().filter_map(|t| layout::number(&t.name)).max() else {
-        return Ok(None);
-    };
-    let name = layout::timestamp(newest);
-    let (timestamp, document) = role::<Timestamp>(store, &name).await?;
-    root.verify("timestamp", &timestamp).map_err(RepositoryError::metadata(&name))?;
-    Ok(Some((timestamp, document)))
-}
-
-/// The publication that the newest timestamp shows.
-pub async fn published(store: &Store) -> Result<Published, RepositoryError> {
-    let root = root(store).await?;
-    let Some((timestamp, timestamp_document)) = timestamp(store, &root.signed).await? else {
-        return Err(RepositoryError::Missing);
-    };
-    let name = layout::timestamp(timestamp.signed.version);
+    version: u64,
+    known: Option<&Base>,
+) -> Result<Published, RepositoryError> {
+    let name = layout::timestamp(version);
+    let (timestamp, timestamp_document) = role::<Timestamp>(store, &name).await?;
     let number = timestamp.signed.commit;
     let number = number.ok_or_else(|| RepositoryError::damaged(&name, "it names no commit"))?;
-    let base = base(store, number).await?;
+    let base = base(store, number, known).await?;
+    let root = &base.root.signed;
+    root.verify("timestamp", &timestamp).map_err(RepositoryError::metadata(&name))?;
     let entry = timestamp.signed.meta.get("snapshot.json");
     let hash = entry.and_then(|e| e.hashes.as_ref()?.get("sha256")?.parse::<Digest>().ok());
     if hash != Some(base.snapshot_document.digest) {
         return Err(RepositoryError::damaged(name, "its snapshot is not the one of its commit"));
     }
     Ok(Published { base, timestamp: Arc::new(timestamp), timestamp_document })
+}
+
+/// The number of the newest timestamp.
+///
+/// # Errors
+/// [`RepositoryError`] where the store fails.
+pub async fn newest_timestamp(store: &Store) -> Result<Option<u64>, RepositoryError> {
+    let timestamps = store.list(layout::TIMESTAMPS).await?;
+    Ok(timestamps.iter().filter_map(|t| layout::number(&t.name)).max())
+}
+
+/// The publication that the newest timestamp shows.
+///
+/// # Errors
+/// [`RepositoryError`]: there is none, or it is not whole.
+pub async fn published(store: &Store) -> Result<Published, RepositoryError> {
+    let newest = newest_timestamp(store).await?.ok_or(RepositoryError::Missing)?;
+    shown(store, newest, None).await
+}
+
+/// The snapshot that timestamp `version` shows; `None` where that timestamp is there no more. Its signatures are those of
+/// its time and are not looked at.
+pub(super) async fn snapshot_of(
+    store: &Store,
+    version: u64,
+) -> Result<Option<Arc<Signed<Snapshot>>>, RepositoryError> {
+    let Some(bytes) = store.read(&layout::timestamp(version)).await? else { return Ok(None) };
+    let timestamp = Signed::<Timestamp>::parse(&bytes)
+        .map_err(RepositoryError::metadata(&layout::timestamp(version)))?;
+    let Some(entry) = timestamp.signed.meta.get("snapshot.json") else { return Ok(None) };
+    let name = layout::metadata(entry.version, "snapshot");
+    Ok(Some(Arc::new(role::<Snapshot>(store, &name).await?.0)))
 }

@@ -2,6 +2,7 @@
 //!
 //! Reading ([`Repository`]) and writing ([`Publisher`]) are apart: who serves holds no key and no writable store.
 
+mod attempt;
 mod cache;
 mod census;
 mod changes;
@@ -11,7 +12,9 @@ mod draft;
 mod edit;
 mod error;
 mod gauges;
+mod horizon;
 pub mod load;
+mod look;
 mod pages;
 mod paths;
 mod published;
@@ -19,13 +22,16 @@ mod publisher;
 mod reader;
 mod renewal;
 mod signing;
+mod skew;
 mod superseded;
+mod touched;
+mod visible;
 mod writer;
 
 pub use commit::{AllowedRecord, Commit, FileRecord, ProjectRecord, SnapshotRef};
 pub use document::{Document, Encoding};
 pub use draft::Contents;
-pub use edit::{Blocked, Decision, Edit, PageChange, ProjectBase, Receipt, Refused};
+pub use edit::{Blocked, Decision, Edit, PageChange, ProjectBase, Receipt, Refused, Seen};
 pub use error::RepositoryError;
 pub use paths::{file_path, page_path};
 pub use published::{Base, Published};

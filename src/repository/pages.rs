@@ -7,9 +7,12 @@ use crate::store::layout;
 use crate::tuf::{Digest, TargetFile, TargetPath};
 
 use super::cache::{CacheKey, Cached};
-use super::published::Base;
+use super::published::{Base, Published};
 use super::reader::{document, length};
 use super::{Document, Repository, RepositoryError, load, page_path};
+
+/// Older versions of a bin that are searched for a page, at the most.
+const VERSIONS: usize = 64;
 
 impl Repository {
     /// The signed page of `project`.
@@ -21,11 +24,14 @@ impl Repository {
         project: &ProjectName,
         format: Format,
     ) -> Result<Option<Arc<Document>>, RepositoryError> {
-        self.page_in(&self.published().base, project, format).await
+        let ask = |published: Arc<Published>| async move {
+            self.page_in(&published.base, project, format).await
+        };
+        self.ask_again(ask).await
     }
 
-    /// The page of `project` with this hash, where it is the signed one, or was within the last hour and another one took
-    /// its place: a client that verified a bin before asks for it. A page that was withdrawn is not found.
+    /// The page of `project` with this hash, where it is the signed one, or was less than a grace period ago and another one
+    /// took its place: a client that verified a bin before asks for it. A page that was withdrawn is not found.
     ///
     /// # Errors
     /// [`RepositoryError`] where the store fails or is damaged.
@@ -35,15 +41,50 @@ impl Repository {
         format: Format,
         digest: Digest,
     ) -> Result<Option<Arc<Document>>, RepositoryError> {
-        let Some(page) = self.page(project, format).await? else { return Ok(None) };
-        if page.digest == digest {
+        let ask = |published: Arc<Published>| async move {
+            let page = self.page_in(&published.base, project, format).await?;
+            Ok(page.filter(|page| page.digest == digest))
+        };
+        if let Some(page) = self.ask_again(ask).await? {
             return Ok(Some(page));
         }
-        let Some(target) = self.0.superseded.find(project, format, digest).await else {
-            return Ok(None);
-        };
+        let base = &self.published().base;
         let Ok(path) = page_path(project, format) else { return Ok(None) };
-        self.load_page(&path, &target).await
+        if self.target_in(base, &path).await?.is_none() {
+            return Ok(None);
+        }
+        let target = match self.0.superseded.find(project, format, digest).await {
+            Some(target) => Some(target),
+            None => self.find_superseded(base, &path, digest).await?,
+        };
+        match target {
+            Some(target) => self.load_page(&path, &target).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The target `path` with this hash in an older version of its bin, down to the one of a grace period ago.
+    async fn find_superseded(
+        &self,
+        base: &Base,
+        path: &TargetPath,
+        digest: Digest,
+    ) -> Result<Option<TargetFile>, RepositoryError> {
+        let name = base.succinct.bin_of(path.as_str());
+        let Some(newest) = base.version_of(&name) else { return Ok(None) };
+        let oldest = self.oldest(&name).await?;
+        for version in (oldest..newest).rev().take(VERSIONS) {
+            // Versions have gaps.
+            let bin = match self.bin_version(base, version, &name).await {
+                Err(RepositoryError::Damaged { .. }) => continue,
+                bin => bin?,
+            };
+            let target = bin.signed.targets.get(path.as_str());
+            if let Some(target) = target.filter(|target| target.sha256() == Some(digest)) {
+                return Ok(Some(target.clone()));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) async fn supersede(
@@ -60,6 +101,20 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError`] where the store fails or is damaged.
     pub async fn model(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Option<Arc<ProjectPage>>, RepositoryError> {
+        let ask = |published: Arc<Published>| async move {
+            self.model_in(&published.base, project).await
+        };
+        self.ask_again(ask).await
+    }
+
+    /// As [`Self::model`], as far as this process knows: without a look at what other replicas published since.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store fails or is damaged.
+    pub async fn known_model(
         &self,
         project: &ProjectName,
     ) -> Result<Option<Arc<ProjectPage>>, RepositoryError> {

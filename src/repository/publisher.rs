@@ -8,22 +8,25 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::ValidityConfig;
+use crate::config::{StoreConfig, ValidityConfig};
 use crate::index::ProjectName;
 use crate::signer::Signer;
 use crate::store::Store;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Readiness};
+use crate::time::Clock;
 
 use super::draft::Contents;
 use super::edit::{Edit, Receipt};
 use super::renewal::Renewal;
-use super::writer::Writer;
+use super::writer::{Outcome, Renewals, Writer};
 use super::{Repository, RepositoryError};
 
 /// Edits that wait, at the most; who wants to publish more waits.
 const WAITING: usize = 1024;
 /// Edits in one publication, at the most.
 const TOGETHER: usize = 512;
+/// The least time between two publications on a shared store, where nothing else is said.
+const SHARED_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks at what expires, until all bins were seen once.
 const FIRST_ROUND: Duration = Duration::from_millis(100);
 /// Until what a failed publication left is looked at again.
@@ -52,8 +55,14 @@ pub struct PublisherConfig {
     pub contents: Contents,
     /// How long roles are valid.
     pub validity: ValidityConfig,
+    /// How the store is used.
+    pub store: StoreConfig,
+    /// What time it is.
+    pub clock: Clock,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Where is said what goes wrong.
+    pub readiness: Arc<Readiness>,
 }
 
 /// The publishing task; run it until it ends.
@@ -61,6 +70,10 @@ pub struct PublishingTask {
     writer: Writer,
     renewal: Renewal,
     queue: mpsc::Receiver<Job>,
+    readiness: Arc<Readiness>,
+    clock: Clock,
+    /// The least time between two publications.
+    interval: Duration,
 }
 
 impl Publisher {
@@ -73,11 +86,15 @@ impl Publisher {
         store: Store,
         config: PublisherConfig,
     ) -> Result<(Self, Repository, PublishingTask), RepositoryError> {
+        let least = if store.is_shared() { SHARED_INTERVAL } else { Duration::ZERO };
+        let interval = config.store.interval.unwrap_or(least);
+        let (readiness, clock) = (config.readiness.clone(), config.clock.clone());
         let writer = Writer::start(store, config).await?;
         let repository = writer.repository().clone();
         let (sender, queue) = mpsc::channel(WAITING);
         let renewal = Renewal::default();
-        Ok((Self { queue: sender }, repository, PublishingTask { writer, renewal, queue }))
+        let task = PublishingTask { writer, renewal, queue, readiness, clock, interval };
+        Ok((Self { queue: sender }, repository, task))
     }
 
     /// Publishes `edit`, and returns once it can be verified by everybody (or had nothing to change).
@@ -97,21 +114,30 @@ impl PublishingTask {
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut waiting = VecDeque::new();
         let mut next_look = Instant::now();
+        let mut free = Instant::now();
         loop {
-            if waiting.is_empty() {
+            let ready = self.queue.is_closed() || Instant::now() >= free;
+            if waiting.is_empty() || !ready {
                 tokio::select! {
-                    job = self.queue.recv() => match job {
+                    job = self.queue.recv(), if waiting.len() < WAITING => match job {
                         Some(job) => waiting.push_back(job),
-                        None => return,
+                        None if waiting.is_empty() => return,
+                        None => {}
                     },
+                    () = tokio::time::sleep_until(free), if !waiting.is_empty() => {}
                     () = tokio::time::sleep_until(next_look) => {}
                     () = shutdown.cancelled(), if !self.queue.is_closed() => self.queue.close(),
                 }
             }
-            while let Ok(job) = self.queue.try_recv() {
+            while waiting.len() < WAITING
+                && let Ok(job) = self.queue.try_recv()
+            {
                 waiting.push_back(job);
             }
-            self.publish(next_batch(&mut waiting)).await;
+            if !waiting.is_empty() && (self.queue.is_closed() || Instant::now() >= free) {
+                free = Instant::now() + self.interval;
+                self.publish(next_batch(&mut waiting)).await;
+            }
             // Also under a load that never lets the queue run empty.
             if Instant::now() >= next_look {
                 self.renew().await;
@@ -131,23 +157,22 @@ impl PublishingTask {
     }
 
     async fn publish(&mut self, batch: Vec<Job>) {
-        if batch.is_empty() {
-            return;
-        }
         let edits: Vec<_> = batch.iter().map(|job| job.edit.clone()).collect();
-        match self.writer.publish(&edits, &[], false).await {
-            Ok(receipts) => {
-                for (job, receipt) in batch.into_iter().zip(receipts) {
+        match self.publish_edits(&edits).await {
+            Ok(outcomes) => {
+                for (job, outcome) in batch.into_iter().zip(outcomes) {
                     // Who asked may have gone.
-                    let _ = job.done.send(Ok(receipt));
+                    let _ = job.done.send(outcome);
                 }
             }
             // One project whose objects are damaged must not hold up the others.
             Err(RepositoryError::Damaged { .. }) if batch.len() > 1 => {
                 for job in batch {
-                    let alone = self.writer.publish(&[job.edit], &[], false).await;
-                    let receipt = alone.and_then(|mut r| r.pop().ok_or(RepositoryError::Stopped));
-                    let _ = job.done.send(receipt);
+                    let alone = self.publish_edits(&[job.edit]).await;
+                    let outcome = alone.and_then(|mut outcomes| {
+                        outcomes.pop().unwrap_or(Err(RepositoryError::Stopped))
+                    });
+                    let _ = job.done.send(outcome);
                 }
             }
             Err(error) => {
@@ -159,10 +184,26 @@ impl PublishingTask {
         }
     }
 
+    async fn publish_edits(
+        &mut self,
+        edits: &[Arc<dyn Edit>],
+    ) -> Result<Vec<Outcome>, RepositoryError> {
+        let published = self.writer.publish(edits, &Renewals::default()).await;
+        self.note(published.as_ref().err());
+        published
+    }
+
     async fn renew(&mut self) {
-        if let Err(error) = self.renewal.run(&mut self.writer, jiff::Timestamp::now()).await {
-            tracing::error!(%error, "renewing what expires failed; trying again in a minute");
+        let renewed = self.renewal.run(&mut self.writer, self.clock.now()).await;
+        if let Err(error) = &renewed {
+            tracing::error!(%error, "renewing what expires failed; trying again");
         }
+        self.note(renewed.as_ref().err());
+    }
+
+    /// Says on `/readyz` what keeps this process from publishing.
+    fn note(&self, failure: Option<&RepositoryError>) {
+        self.readiness.note("publishing", failure.map(ToString::to_string));
     }
 }
 

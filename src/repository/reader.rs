@@ -1,17 +1,24 @@
 //! The reading side: what is published, from memory or from the store.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
+use crate::config::{Lost, StoreConfig};
 use crate::index::{Format, ProjectName, Sources};
 use crate::store::{Store, layout};
-use crate::tuf::{Signed, TargetFile, TargetPath, Targets};
+use crate::telemetry::Readiness;
+use crate::tuf::{Signed, Snapshot, TargetFile, TargetPath, Targets};
 
 use super::cache::{CacheKey, Cached, Memory};
 use super::edit::Blocked;
+use super::horizon::Horizon;
+use super::look::Looks;
 use super::published::{Base, Published};
+use super::skew;
 use super::superseded::Superseded;
 use super::{Document, Encoding, RepositoryError, load, page_path};
 
@@ -24,21 +31,56 @@ pub(super) struct Inner {
     published: ArcSwap<Published>,
     pub(super) memory: Memory,
     pub(super) superseded: Superseded,
+    pub(super) looks: Looks,
+    pub(super) horizon: Horizon,
+    pub(super) watch: skew::Watch,
+    lost: Lost,
+    readiness: Arc<Readiness>,
+    /// The newest commit that was read.
+    newest: AtomicU64,
+    /// The snapshot of T*, with the timestamp's number.
+    oldest: tokio::sync::Mutex<Option<(u64, Arc<Signed<Snapshot>>)>>,
+}
+
+/// What a repository is opened with, beside its store.
+pub(super) struct Settings {
+    /// Memory for what is hot, bytes.
+    pub(super) memory: u64,
+    pub(super) config: StoreConfig,
+    pub(super) watch: skew::Watch,
+    pub(super) readiness: Arc<Readiness>,
 }
 
 impl Repository {
-    pub(super) fn over(published: Published, store: Store, memory: u64) -> Self {
+    pub(super) fn over(published: Published, store: Store, settings: Settings) -> Self {
+        let Settings { memory, config, watch, readiness } = settings;
         Self(Arc::new(Inner {
             store,
+            newest: AtomicU64::new(published.base.commit),
             published: ArcSwap::from_pointee(published),
             memory: Memory::new(memory),
-            superseded: Superseded::new(),
+            superseded: Superseded::new(config.grace),
+            looks: Looks::default(),
+            horizon: Horizon::new(config.grace),
+            watch,
+            lost: config.lost,
+            readiness,
+            oldest: tokio::sync::Mutex::default(),
         }))
     }
 
     /// The publication that is served now.
     pub fn published(&self) -> Arc<Published> {
         self.0.published.load_full()
+    }
+
+    /// The newest commit that this process has read. A look at the upstream that begins now knows what it says.
+    pub fn newest_commit(&self) -> u64 {
+        self.0.newest.load(Ordering::Acquire)
+    }
+
+    pub(super) fn note_commit(&self, number: u64) {
+        self.0.newest.fetch_max(number, Ordering::AcqRel);
     }
 
     /// Makes `published` the one that is served; forward only.
@@ -50,12 +92,41 @@ impl Repository {
         });
     }
 
-    /// `timestamp.json`.
-    pub fn timestamp(&self) -> Arc<Document> {
-        self.published().timestamp_document.clone()
+    /// `timestamp.json`: the newest when this was asked.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where other processes may have published and the store cannot be looked at.
+    pub async fn timestamp(&self) -> Result<Arc<Document>, RepositoryError> {
+        if !self.0.store.is_shared() {
+            return Ok(self.published().timestamp_document.clone());
+        }
+        match self.look().await {
+            Ok(published) => Ok(published.timestamp_document.clone()),
+            Err(_) if self.0.lost == Lost::Serve => Ok(self.published().timestamp_document.clone()),
+            Err(error) => Err(error),
+        }
     }
 
-    /// `<version>.<role>.json`, where it is or was published.
+    /// What `ask` finds in the publication that is served; where it finds nothing, or something damaged, another replica may
+    /// have published since: looks at the store, and asks again.
+    pub(super) async fn ask_again<T, F>(
+        &self,
+        ask: impl Fn(Arc<Published>) -> F,
+    ) -> Result<Option<T>, RepositoryError>
+    where
+        F: Future<Output = Result<Option<T>, RepositoryError>>,
+    {
+        let before = self.published();
+        let found = ask(before.clone()).await;
+        let unknown = matches!(found, Ok(None) | Err(RepositoryError::Damaged { .. }));
+        if !unknown || !self.0.store.is_shared() {
+            return found;
+        }
+        let after = self.look().await?;
+        if after.base.commit == before.base.commit { found } else { ask(after).await }
+    }
+
+    /// `<version>.<role>.json`, where it is published, or was superseded less than a grace period ago.
     ///
     /// # Errors
     /// [`RepositoryError`] where the store fails.
@@ -64,20 +135,67 @@ impl Repository {
         version: u64,
         role: &str,
     ) -> Result<Option<Arc<Document>>, RepositoryError> {
-        let published = self.published();
-        let base = &published.base;
-        let newest = match role {
-            "root" => Some(base.root.signed.version),
-            "snapshot" => Some(base.snapshot.signed.version),
-            role => base.version_of(role),
+        if role == "root" {
+            return self.root(version).await;
+        }
+        let ask = |published: Arc<Published>| async move {
+            let base = &published.base;
+            let newest = match role {
+                "snapshot" => Some(base.snapshot.signed.version),
+                role => base.version_of(role),
+            };
+            match newest {
+                // What lies above the newest is an orphan, or not there.
+                Some(newest) if version > newest => Ok(None),
+                Some(newest) if version == newest && role == "snapshot" => {
+                    Ok(Some(base.snapshot_document.clone()))
+                }
+                Some(newest) if version == newest => self.stored(version, role).await,
+                Some(_) => {
+                    let stored = self.stored(version, role).await?;
+                    // After the read: what was collected may have been written anew.
+                    let young = stored.is_some() && version >= self.oldest(role).await?;
+                    Ok(stored.filter(|_| young))
+                }
+                None => Ok(None),
+            }
         };
-        // What lies above the newest is an orphan, or not there.
-        if newest.is_none_or(|newest| version > newest) {
-            return Ok(None);
+        self.ask_again(ask).await
+    }
+
+    /// The version of `role` that was the newest a grace period ago.
+    pub(super) async fn oldest(&self, role: &str) -> Result<u64, RepositoryError> {
+        let Some(number) = self.0.horizon.last_before_grace(self.0.watch.store_now()) else {
+            return Ok(1);
+        };
+        let published = self.published();
+        if number >= published.timestamp.signed.version {
+            return Ok(version_in(&published.base.snapshot.signed, role));
         }
-        if role == "snapshot" && newest == Some(version) {
-            return Ok(Some(base.snapshot_document.clone()));
+        let mut oldest = self.0.oldest.lock().await;
+        if let Some((_, snapshot)) = oldest.as_ref().filter(|(of, _)| *of == number) {
+            return Ok(version_in(&snapshot.signed, role));
         }
+        let read = load::snapshot_of(&self.0.store, number).await?;
+        // Collected: this process has slept over more than a grace period.
+        let Some(snapshot) = read else { return Ok(u64::MAX) };
+        let version = version_in(&snapshot.signed, role);
+        *oldest = Some((number, snapshot));
+        Ok(version)
+    }
+
+    async fn root(&self, version: u64) -> Result<Option<Arc<Document>>, RepositoryError> {
+        if version <= self.published().base.root.signed.version || self.0.store.is_shared() {
+            return self.stored(version, "root").await;
+        }
+        Ok(None)
+    }
+
+    async fn stored(
+        &self,
+        version: u64,
+        role: &str,
+    ) -> Result<Option<Arc<Document>>, RepositoryError> {
         let load = async {
             let name = match role {
                 "root" => layout::root(version),
@@ -95,6 +213,17 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError`] where the store fails.
     pub async fn target(&self, path: &TargetPath) -> Result<Option<TargetFile>, RepositoryError> {
+        self.ask_again(|published| async move { self.target_in(&published.base, path).await }).await
+    }
+
+    /// As [`Self::target`], as far as this process knows: without a look at what other replicas published since.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store fails.
+    pub async fn known_target(
+        &self,
+        path: &TargetPath,
+    ) -> Result<Option<TargetFile>, RepositoryError> {
         self.target_in(&self.published().base, path).await
     }
 
@@ -189,6 +318,16 @@ impl Repository {
         let version = base.version_of(name).ok_or_else(|| {
             RepositoryError::damaged("snapshot", format!("it does not list {name}"))
         })?;
+        self.bin_version(base, version, name).await
+    }
+
+    /// Version `version` of the bin `name`, verified by the delegation of `base`.
+    pub(super) async fn bin_version(
+        &self,
+        base: &Base,
+        version: u64,
+        name: &str,
+    ) -> Result<Arc<Signed<Targets>>, RepositoryError> {
         let load = async {
             let (bin, size) = self.load_bin(base, version, name).await?;
             Ok(Some(Cached::Bin(Arc::new(bin), size)))
@@ -243,7 +382,23 @@ impl Repository {
     }
 }
 
+impl Inner {
+    /// What a look at a shared store came to, for `/readyz`.
+    pub(super) fn note_look<T>(&self, looked: &Result<T, RepositoryError>) {
+        let reason = looked.as_ref().err().filter(|_| self.store.is_shared());
+        self.readiness.note("store", reason.map(ToString::to_string));
+    }
+}
+
 const PAGE_JSON: &str = "/vnd.pypi.simple.v1.json";
+
+/// The version of `role` that belongs to `snapshot`.
+fn version_in(snapshot: &Snapshot, role: &str) -> u64 {
+    match role {
+        "snapshot" => snapshot.version,
+        role => snapshot.meta.get(&format!("{role}.json")).map_or(1, |meta| meta.version),
+    }
+}
 
 pub(super) fn document(cached: Option<Cached>) -> Option<Arc<Document>> {
     match cached {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::tuf::Expiry;
 
 use super::RepositoryError;
-use super::writer::Writer;
+use super::writer::{Renewals, Writer};
 
 /// Bins looked at, and bins signed again, in one pass at the most.
 const BINS_A_PASS: usize = 256;
@@ -26,18 +26,19 @@ impl Renewal {
         now: Timestamp,
     ) -> Result<(), RepositoryError> {
         writer.catch_up().await?;
-        let due = self.bins_due(writer, now).await?;
+        // What other replicas signed is not due.
+        writer.refresh().await?;
+        let bins = self.bins_due(writer, now).await?;
         writer.show_bins();
-        let published = writer.repository().published();
-        let validity = writer.validity();
-        let snapshot_due =
-            is_due(published.base.snapshot.signed.expires, validity.snapshot, now, 0.0);
-        let timestamp_due =
-            is_due(published.timestamp.signed.expires, validity.timestamp, now, 0.0);
-        if snapshot_due || !due.is_empty() {
-            tracing::info!(bins = due.len(), "signing again what expires");
-            writer.publish(&[], &due, snapshot_due).await?;
-        } else if timestamp_due {
+        let validity = writer.online.validity.clone();
+        let snapshot = &writer.base().snapshot.signed;
+        let snapshot_due = is_due(snapshot.expires, validity.snapshot, now, 0.0);
+        let snapshot = snapshot_due.then_some(snapshot.version);
+        let timestamp = writer.repository().published().timestamp.signed.expires;
+        if snapshot.is_some() || !bins.is_empty() {
+            tracing::info!(bins = bins.len(), "signing again what expires");
+            writer.publish(&[], &Renewals { bins, snapshot }).await?;
+        } else if is_due(timestamp, validity.timestamp, now, 0.0) {
             tracing::info!("signing the timestamp again");
             writer.renew_timestamp().await?;
         }
@@ -49,8 +50,9 @@ impl Renewal {
         &mut self,
         writer: &mut Writer,
         now: Timestamp,
-    ) -> Result<Vec<u32>, RepositoryError> {
+    ) -> Result<Vec<(u32, u64)>, RepositoryError> {
         let base = writer.base().clone();
+        let validity = writer.online.validity.bin;
         let count = writer.census().len();
         let mut due = Vec::new();
         for _ in 0..count.min(BINS_A_PASS) {
@@ -66,8 +68,8 @@ impl Renewal {
                     bin.signed.expires
                 }
             };
-            if is_due(expires, writer.validity().bin, now, spread(index)) {
-                due.push(index as u32);
+            if is_due(expires, validity, now, spread(index)) {
+                due.push((index as u32, version));
             }
         }
         Ok(due)

@@ -15,20 +15,28 @@ use crate::tuf::{Expiry, KeyId, MetaFile, SPEC_VERSION, TimestampType};
 use super::published::{Base, Published};
 use super::{Document, RepositoryError};
 
-/// Writes the next timestamp after version `newest`, which shows `base`.
+/// What signs.
+pub(super) struct Online {
+    /// The keys that are loaded.
+    pub(super) signers: Vec<Arc<dyn Signer>>,
+    /// How long roles are valid.
+    pub(super) validity: ValidityConfig,
+}
+
+/// Creates version `version` of timestamp, which shows `base`; `None` where there is one.
 pub(super) async fn write_timestamp(
     store: &Store,
-    signers: &[Arc<dyn Signer>],
-    validity: &ValidityConfig,
+    online: &Online,
     base: &Base,
-    newest: u64,
+    version: u64,
     now: Timestamp,
-) -> Result<Published, RepositoryError> {
+) -> Result<Option<Published>, RepositoryError> {
     let document = &base.snapshot_document;
-    let mut timestamp = crate::tuf::Timestamp {
+    let timestamp = crate::tuf::Timestamp {
         kind: TimestampType,
+        at: Some(Expiry::at(now)),
         commit: Some(base.commit),
-        expires: expiry("timestamp", validity.timestamp, now)?,
+        expires: expiry("timestamp", online.validity.timestamp, now)?,
         meta: BTreeMap::from([(
             "snapshot.json".to_owned(),
             MetaFile {
@@ -39,25 +47,24 @@ pub(super) async fn write_timestamp(
             },
         )]),
         spec_version: SPEC_VERSION.into(),
-        version: newest,
+        version,
         extra: BTreeMap::new(),
     };
-    let signers = authorized(signers, "timestamp", top_level(base, "timestamp"))?;
-    loop {
-        timestamp.version += 1;
-        let signed = signer::sign(timestamp.clone(), &signers).await?;
-        let root = &base.root.signed;
-        root.verify("timestamp", &signed).map_err(RepositoryError::metadata("timestamp"))?;
-        let bytes = Bytes::from(signed.to_bytes()?);
-        let name = layout::timestamp(timestamp.version);
-        if store.create(&name, bytes.clone(), Durable::Now).await? == Created::New {
-            return Ok(Published {
-                base: base.clone(),
-                timestamp: Arc::new(signed),
-                timestamp_document: Arc::new(Document::new(bytes)),
-            });
-        }
+    let signers = authorized(&online.signers, "timestamp", top_level(base, "timestamp"))?;
+    let signed = signer::sign(timestamp, &signers).await?;
+    let root = &base.root.signed;
+    root.verify("timestamp", &signed).map_err(RepositoryError::metadata("timestamp"))?;
+    let bytes = Bytes::from(signed.to_bytes()?);
+    if store.create(&layout::timestamp(version), bytes.clone(), Durable::Now).await?
+        == Created::Taken
+    {
+        return Ok(None);
     }
+    Ok(Some(Published {
+        base: base.clone(),
+        timestamp: Arc::new(signed),
+        timestamp_document: Arc::new(Document::new(bytes)),
+    }))
 }
 
 pub(super) fn top_level(base: &Base, role: &str) -> Option<Vec<KeyId>> {
@@ -103,8 +110,4 @@ pub(crate) fn nonce() -> Result<String, RepositoryError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(signer::SignerError::Random)?;
     Ok(hex::encode(bytes))
-}
-
-pub(super) fn now() -> Timestamp {
-    Timestamp::now()
 }

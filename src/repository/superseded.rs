@@ -7,18 +7,16 @@ use moka::future::Cache;
 use crate::index::{Format, ProjectName};
 use crate::tuf::{Digest, TargetFile};
 
-/// How long what was superseded stays fetchable.
-const GRACE: Duration = Duration::from_secs(60 * 60);
 /// Pages remembered, at the most.
 const MOST: u64 = 20_000;
 
-/// Where superseded pages lie. Kept in memory alone: a restart takes longer than a client needs.
+/// Where superseded pages lie, as far as this process replaced them itself.
 #[derive(Clone)]
 pub(super) struct Superseded(Cache<(ProjectName, Format, Digest), TargetFile>);
 
 impl Superseded {
-    pub(super) fn new() -> Self {
-        Self(Cache::builder().max_capacity(MOST).time_to_live(GRACE).build())
+    pub(super) fn new(grace: Duration) -> Self {
+        Self(Cache::builder().max_capacity(MOST).time_to_live(grace).build())
     }
 
     /// `target` was the page of `project`, and another one takes its place.

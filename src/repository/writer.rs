@@ -1,56 +1,67 @@
-//! One publication after the other: pages, bins and snapshot, then the commit, then the timestamp.
+//! The one of this process that publishes: it holds the online keys. `docs/publishing.md` has the protocol.
+//!
+//! Here is its course: read the newest commit, draft on it, attempt it ([`super::attempt`]), make it visible
+//! ([`super::visible`]).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 
-use crate::config::ValidityConfig;
-use crate::signer::{self, Signer};
-use crate::store::{Created, Durable, Store, layout};
+use crate::store::{Store, layout};
 use crate::telemetry::Metrics;
-use crate::tuf::{MetaFile, Role, Signed, Targets};
+use crate::tuf::{Digest, Targets};
 
+use super::attempt::Plan;
 use super::census::Census;
-use super::commit::{Commit, ProjectRecord, SnapshotRef};
 use super::draft::{Contents, Draft};
 use super::edit::{Edit, Receipt};
-use super::pages::{pack, unpack};
-use super::published::{Base, Published};
+use super::published::Base;
 use super::publisher::PublisherConfig;
-use super::signing::{authorized, expiry, nonce, now, top_level, within, write_timestamp};
-use super::{Document, Repository, RepositoryError, gauges, load};
+use super::reader::Settings;
+use super::signing::{Online, write_timestamp};
+use super::touched::Touched;
+use super::visible::Goal;
+use super::{Repository, RepositoryError, gauges, load, nonce, skew};
 
-/// Largest metadata files that clients take (python-tuf's limits), bytes.
-const LARGEST_BIN: usize = 5_000_000;
-const LARGEST_SNAPSHOT: usize = 2_000_000;
-/// From so many objects on, one sync of the file system is cheaper than one an object.
-const BULK: usize = 32;
-/// Objects written at once.
-const WRITES: usize = 16;
+/// Commits that are read one by one to learn what they touched; where more were missed, all looks under way are stale.
+const MISSED: usize = 256;
+/// Lost races after which a publication is given up for now.
+const RACES: usize = 20;
+/// The longest pause after a lost race.
+const PAUSE: Duration = Duration::from_millis(1000);
 
-/// The one that writes: it holds the online keys.
 pub(super) struct Writer {
-    store: Store,
-    repository: Repository,
-    signers: Vec<Arc<dyn Signer>>,
+    pub(super) store: Store,
+    pub(super) repository: Repository,
+    pub(super) online: Online,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) watch: skew::Watch,
     contents: Contents,
-    validity: ValidityConfig,
-    metrics: Arc<Metrics>,
-    base: Base,
+    /// The newest commit that was read, and what it names.
+    pub(super) base: Base,
+    pub(super) touched: Touched,
     census: Census,
-    /// A publication failed: what the store holds must be read again.
-    unsure: bool,
+    /// Tells this writer's commits from others'.
+    id: String,
+    attempts: u64,
+    /// When the last publication was made, by its writer's clock.
+    pub(super) last: Timestamp,
+    /// Something failed: what the store holds must be read again.
+    pub(super) unsure: bool,
 }
 
-/// A bin that was written.
-struct WrittenBin {
-    index: u32,
-    name: String,
-    signed: Arc<Signed<Targets>>,
-    bytes: Bytes,
+/// What is signed again because its time is nearly up, if it is still the version that was found due.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Renewals {
+    /// Bins: number and version.
+    pub(super) bins: Vec<(u32, u64)>,
+    /// The snapshot's version.
+    pub(super) snapshot: Option<u64>,
 }
+
+/// What became of an edit.
+pub(super) type Outcome = Result<Receipt, RepositoryError>;
 
 impl Writer {
     /// A writer on the newest commit; where no timestamp shows that one yet, signs it.
@@ -58,36 +69,63 @@ impl Writer {
         store: Store,
         config: PublisherConfig,
     ) -> Result<Self, RepositoryError> {
-        let PublisherConfig { memory, signers, contents, validity, metrics } = config;
-        let number = load::newest_commit(&store).await?.ok_or(RepositoryError::Missing)?;
-        let base = load::base(&store, number).await?;
-        let timestamp = load::timestamp(&store, &base.root.signed).await?;
-        let shown = match timestamp {
-            Some((timestamp, document)) if timestamp.signed.commit == Some(number) => Published {
-                base: base.clone(),
-                timestamp: Arc::new(timestamp),
-                timestamp_document: document,
-            },
-            older => {
-                let version = older.map_or(0, |(timestamp, _)| timestamp.signed.version);
-                tracing::info!(commit = number, "completing a publication that was interrupted");
-                write_timestamp(&store, &signers, &validity, &base, version, now()).await?
-            }
-        };
-        gauges::roles(&metrics, &shown);
-        let repository = Repository::over(shown, store.clone(), memory);
-        let census = Census::new(base.succinct.count());
-        Ok(Self {
-            store,
-            repository,
+        let PublisherConfig {
+            memory,
             signers,
             contents,
             validity,
+            store: of_store,
+            clock,
             metrics,
+            readiness,
+        } = config;
+        let online = Online { signers, validity };
+        let watch = skew::Watch::new(clock, of_store.clock, metrics.clone());
+        let timestamps = store.list(layout::TIMESTAMPS).await?;
+        let newest = timestamps.iter().filter_map(|t| layout::number(&t.name)).max();
+        let shown = match newest {
+            Some(newest) => load::shown(&store, newest, None).await?,
+            // An init that was interrupted before its last step.
+            None => {
+                let number = load::commits_from(&store, 1).await?.pop();
+                let base =
+                    load::base(&store, number.ok_or(RepositoryError::Missing)?, None).await?;
+                let first = write_timestamp(&store, &online, &base, 1, watch.now()).await?;
+                first.ok_or(RepositoryError::Missing)?
+            }
+        };
+        let base = shown.base.clone();
+        let committed = load::commit(&store, base.commit).await?.at;
+        let last = shown.timestamp.signed.at.map_or(committed, |at| at.time().max(committed));
+        gauges::roles(&metrics, &shown);
+        let settings = Settings { memory, config: of_store, watch: watch.clone(), readiness };
+        let repository = Repository::over(shown, store.clone(), settings);
+        for timestamp in timestamps {
+            if let Some(number) = layout::number(&timestamp.name) {
+                repository.0.horizon.note(number, timestamp.modified);
+            }
+        }
+        let census = Census::new(base.succinct.count());
+        let mut writer = Self {
+            store,
+            repository,
+            online,
+            metrics,
+            watch,
+            contents,
             base,
+            touched: Touched::default(),
             census,
-            unsure: false,
-        })
+            id: nonce()?,
+            attempts: 0,
+            last,
+            unsure: true,
+        };
+        // What is published is served, also where it cannot be gone on with now.
+        if let Err(error) = writer.catch_up().await {
+            tracing::error!(%error, "the newest publication cannot be completed yet");
+        }
+        Ok(writer)
     }
 
     pub(super) fn repository(&self) -> &Repository {
@@ -112,57 +150,72 @@ impl Writer {
         gauges::bins(&self.metrics, &self.census);
     }
 
-    pub(super) fn validity(&self) -> &ValidityConfig {
-        &self.validity
+    /// Whether something failed, so that the store may hold more than is shown.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.unsure
     }
 
-    /// Publishes `edits` (each project at most once) and signs the bins `renew` again, as one commit; nothing
-    /// where nothing changes. `snapshot_due` makes a commit all the same.
+    /// The next nonce: never the same twice.
+    pub(super) fn next_nonce(&mut self) -> String {
+        self.attempts += 1;
+        format!("{}-{}", self.id, self.attempts)
+    }
+
+    /// Publishes `edits` (each project at most once) and signs again what is due, as one commit; nothing where nothing
+    /// changes. Where another writer comes first, starts over on what that one published.
     pub(super) async fn publish(
         &mut self,
         edits: &[Arc<dyn Edit>],
-        renew: &[u32],
-        snapshot_due: bool,
-    ) -> Result<Vec<Receipt>, RepositoryError> {
-        self.catch_up().await?;
-        let base = self.base.clone();
-        let contents = self.contents.clone();
-        let repository = self.repository.clone();
-        let mut draft = Draft::new(&repository, &base, &contents, now());
-        let mut receipts = Vec::with_capacity(edits.len());
-        for edit in edits {
-            receipts.push(draft.apply(&**edit).await?);
+        renewals: &Renewals,
+    ) -> Result<Vec<Outcome>, RepositoryError> {
+        let published = self.try_to_publish(edits, renewals).await;
+        if published.is_err() {
+            self.unsure = true;
+            self.metrics.publication_failures.inc();
         }
-        for index in renew {
-            draft.touch(*index).await?;
-        }
-        let Draft { bins, pages, sources, records, .. } = draft;
-        for (project, sources) in &sources {
-            let bytes = serde_json::to_vec(sources)
-                .map_err(|e| RepositoryError::damaged(layout::sources(project), e))?;
-            self.store.put(&layout::sources(project), bytes).await?;
-            self.repository.forget_sources(project).await;
-        }
-        if bins.is_empty() && !snapshot_due {
-            return Ok(receipts);
-        }
-        self.unsure = true;
-        let _duration = self.metrics.publication_duration.start_timer();
-        self.commit(bins, pages, records, renew.len() as u64).await?;
-        self.show().await?;
-        self.unsure = false;
-        Ok(receipts)
+        published
     }
 
-    /// Signs the timestamp again for the same commit.
+    async fn try_to_publish(
+        &mut self,
+        edits: &[Arc<dyn Edit>],
+        renewals: &Renewals,
+    ) -> Result<Vec<Outcome>, RepositoryError> {
+        let metrics = self.metrics.clone();
+        let _duration = metrics.publication_duration.start_timer();
+        for race in 0..RACES {
+            self.catch_up().await?;
+            self.refresh().await?;
+            let (outcomes, plan) = match self.plan(edits, renewals).await {
+                // Missing or other than it should be: the base may have been collected. It is never read as empty.
+                Err(RepositoryError::Damaged { .. }) if self.is_superseded().await? => continue,
+                planned => planned?,
+            };
+            if plan.is_empty() {
+                // What nothing is to be added to must be visible all the same.
+                self.make_visible(Goal::Commit(self.base.commit)).await?;
+                return Ok(outcomes);
+            }
+            if self.attempt(plan).await? {
+                self.make_visible(Goal::Commit(self.base.commit)).await?;
+                return Ok(outcomes);
+            }
+            metrics.conflicts.inc();
+            tokio::time::sleep(self.pause(race)).await;
+        }
+        Err(RepositoryError::Contended(RACES))
+    }
+
+    /// Signs the timestamp again, unless another writer has since.
     pub(super) async fn renew_timestamp(&mut self) -> Result<(), RepositoryError> {
         self.catch_up().await?;
-        self.show().await
-    }
-
-    /// Whether a publication failed, so that the store may hold more than is shown.
-    pub(super) fn is_unsure(&self) -> bool {
-        self.unsure
+        let version = self.repository.published().timestamp.signed.version;
+        if self.store.is_shared() {
+            self.watch.compare(self.store.now().await?)?;
+        }
+        let renewed = self.make_visible(Goal::After(version)).await;
+        self.unsure |= renewed.is_err();
+        renewed
     }
 
     /// After a failure: takes in what the store holds, which may be the commit that seemed to fail.
@@ -170,186 +223,97 @@ impl Writer {
         if !self.unsure {
             return Ok(());
         }
-        let newest = load::newest_commit(&self.store).await?.ok_or(RepositoryError::Missing)?;
-        if newest != self.base.commit {
-            self.base = load::base(&self.store, newest).await?;
-        }
-        if self.repository.published().base.commit != self.base.commit {
-            self.show().await?;
-        }
+        self.refresh().await?;
+        self.make_visible(Goal::Commit(self.base.commit)).await?;
         self.unsure = false;
         Ok(())
     }
 
-    async fn commit(
+    /// Reads the commits that other writers made, or that a failure left in doubt.
+    pub(super) async fn refresh(&mut self) -> Result<(), RepositoryError> {
+        if !self.unsure && !self.store.is_shared() {
+            return Ok(());
+        }
+        let known = self.base.commit;
+        let mut commits = load::commits_from(&self.store, known).await?;
+        if commits.first() != Some(&known) {
+            return Err(RepositoryError::Ahead { what: "commit", known });
+        }
+        let newest = commits.pop().unwrap_or(known);
+        self.base = load::base(&self.store, newest, Some(&self.base)).await?;
+        if newest == known {
+            return Ok(());
+        }
+        let missed: Vec<u64> = commits.into_iter().skip(1).chain([newest]).collect();
+        if missed.len() > MISSED {
+            self.touched.forget(newest);
+        } else {
+            for number in missed {
+                let commit = load::commit(&self.store, number).await?;
+                self.touched.read(&commit);
+                self.last = commit.at;
+            }
+        }
+        self.repository.note_commit(newest);
+        Ok(())
+    }
+
+    /// Nothing is signed with a clock that cannot be right. (A shared store dates what is attempted.)
+    pub(super) fn check_clock(&self) -> Result<(), RepositoryError> {
+        if self.store.is_shared() { Ok(()) } else { self.watch.not_before(self.last) }
+    }
+
+    /// Whether there is a newer commit than the base, which then becomes the base.
+    async fn is_superseded(&mut self) -> Result<bool, RepositoryError> {
+        let before = self.base.commit;
+        self.refresh().await?;
+        Ok(self.base.commit > before)
+    }
+
+    async fn plan(
         &mut self,
-        bins: BTreeMap<u32, Targets>,
-        pages: Vec<Document>,
-        projects: Vec<ProjectRecord>,
-        renewed: u64,
-    ) -> Result<(), RepositoryError> {
-        let number = self.base.commit + 1;
-        let bulk = bins.len() + pages.len() > BULK;
-        let durable = if bulk { Durable::AtSync } else { Durable::Now };
-        self.write_pages(number, &pages, durable).await?;
-        let written = self.write_bins(bins, durable).await?;
-        let base = self.write_snapshot(number, &written, durable).await?;
-        if bulk {
-            self.store.sync().await?;
-        }
-        let commit = Commit {
-            number,
-            snapshot: SnapshotRef {
-                version: base.snapshot.signed.version,
-                sha256: base.snapshot_document.digest,
-            },
-            nonce: nonce()?,
-            at: now(),
-            by: format!("process {}", std::process::id()),
-            projects,
-            renewed,
-        };
-        self.write_commit(&commit).await?;
-        self.base = base;
-        for WrittenBin { index, name, signed, bytes } in written {
-            self.record(index, &signed.signed);
-            self.repository.keep_bin(&name, signed, bytes).await;
-        }
-        self.show_bins();
-        for page in pages {
-            self.repository.keep_page(page).await;
-        }
-        Ok(())
-    }
-
-    async fn write_pages(
-        &self,
-        commit: u64,
-        pages: &[Document],
-        durable: Durable,
-    ) -> Result<(), RepositoryError> {
-        let writes: Vec<_> =
-            pages.iter().map(|page| self.write_page(commit, page, durable)).collect();
-        stream::iter(writes).buffer_unordered(WRITES).try_collect().await
-    }
-
-    async fn write_page(
-        &self,
-        commit: u64,
-        page: &Document,
-        durable: Durable,
-    ) -> Result<(), RepositoryError> {
-        let name = layout::page(&page.digest, commit);
-        let packed = pack(&page.bytes).map_err(|e| RepositoryError::damaged(&name, e))?;
-        if self.store.create(&name, packed, durable).await? == Created::Taken {
-            // An interrupted attempt wrote it; it must hold the same.
-            let stored = load::object(&self.store, &name).await?;
-            unpack(&stored, &page.digest, page.bytes.len() as u64)
-                .map_err(|reason| RepositoryError::damaged(&name, reason))?;
-        }
-        Ok(())
-    }
-
-    async fn write_bins(
-        &self,
-        bins: BTreeMap<u32, Targets>,
-        durable: Durable,
-    ) -> Result<Vec<WrittenBin>, RepositoryError> {
-        let writes: Vec<_> =
-            bins.into_iter().map(|(index, bin)| self.write_bin(index, bin, durable)).collect();
-        stream::iter(writes).buffer_unordered(WRITES).try_collect().await
-    }
-
-    async fn write_bin(
-        &self,
-        index: u32,
-        mut bin: Targets,
-        durable: Durable,
-    ) -> Result<WrittenBin, RepositoryError> {
-        let name = self.base.succinct.name(index);
-        bin.expires = expiry(&name, self.validity.bin, now())?;
-        loop {
-            bin.version += 1;
-            let signed = self.sign(&name, bin.clone()).await?;
-            if let Some(delegations) = &self.base.bins.signed.delegations {
-                delegations.verify(&name, &signed).map_err(RepositoryError::metadata(&name))?;
-            }
-            let bytes = within(&name, signed.to_bytes()?, LARGEST_BIN)?;
-            let object = layout::metadata(bin.version, &name);
-            // A name that is taken is an orphan's: passed over.
-            if self.store.create(&object, bytes.clone(), durable).await? == Created::New {
-                return Ok(WrittenBin { index, name, signed: Arc::new(signed), bytes });
+        edits: &[Arc<dyn Edit>],
+        renewals: &Renewals,
+    ) -> Result<(Vec<Outcome>, Plan), RepositoryError> {
+        let (base, contents, repository) =
+            (self.base.clone(), self.contents.clone(), self.repository.clone());
+        let mut draft = Draft::new(&repository, &base, &contents, self.watch.now());
+        let mut outcomes = Vec::with_capacity(edits.len());
+        let mut looked_at = Vec::new();
+        for edit in edits {
+            let project = edit.project();
+            let stale = edit.seen().and_then(|seen| self.touched.since(project, seen));
+            outcomes.push(match stale {
+                Some(commit) => Err(RepositoryError::Stale { project: project.clone(), commit }),
+                None => Ok(draft.apply(&**edit).await?),
+            });
+            if edit.seen().is_some() {
+                looked_at.push(project.clone());
             }
         }
-    }
-
-    /// Writes the snapshot of commit `number` and gives the base that it makes.
-    async fn write_snapshot(
-        &self,
-        number: u64,
-        written: &[WrittenBin],
-        durable: Durable,
-    ) -> Result<Base, RepositoryError> {
-        let mut snapshot = self.base.snapshot.signed.clone();
-        for WrittenBin { name, signed, .. } in written {
-            let entry = MetaFile::version(signed.signed.version);
-            snapshot.meta.insert(format!("{name}.json"), entry);
-        }
-        snapshot.commit = Some(number);
-        snapshot.expires = expiry("snapshot", self.validity.snapshot, now())?;
-        loop {
-            snapshot.version += 1;
-            let signed = self.sign("snapshot", snapshot.clone()).await?;
-            let root = &self.base.root.signed;
-            root.verify("snapshot", &signed).map_err(RepositoryError::metadata("snapshot"))?;
-            let bytes = within("snapshot", signed.to_bytes()?, LARGEST_SNAPSHOT)?;
-            let object = layout::metadata(snapshot.version, "snapshot");
-            if self.store.create(&object, bytes.clone(), durable).await? == Created::New {
-                return Ok(Base {
-                    commit: number,
-                    snapshot: Arc::new(signed),
-                    snapshot_document: Arc::new(Document::new(bytes)),
-                    ..self.base.clone()
-                });
+        let mut renewed = 0;
+        for (index, version) in &renewals.bins {
+            if base.version_of(&base.succinct.name(*index)) == Some(*version) {
+                draft.touch(*index).await?;
+                renewed += 1;
             }
         }
+        let snapshot_due = renewals.snapshot == Some(base.snapshot.signed.version);
+        let Draft { bins, pages, sources, records, .. } = draft;
+        for (project, sources) in &sources {
+            let bytes = serde_json::to_vec(sources)
+                .map_err(|e| RepositoryError::damaged(layout::sources(project), e))?;
+            self.store.put(&layout::sources(project), bytes).await?;
+            self.repository.forget_sources(project).await;
+        }
+        Ok((outcomes, Plan { bins, pages, records, looked_at, renewed, snapshot_due }))
     }
 
-    async fn write_commit(&self, commit: &Commit) -> Result<(), RepositoryError> {
-        let name = layout::commit(commit.number);
-        let bytes = serde_json::to_vec(commit).map_err(|e| RepositoryError::damaged(&name, e))?;
-        if self.store.create(&name, bytes, Durable::Now).await? == Created::New {
-            return Ok(());
-        }
-        // The answer to an earlier try may have been lost.
-        if load::commit(&self.store, commit.number).await?.nonce == commit.nonce {
-            return Ok(());
-        }
-        Err(RepositoryError::damaged(name, "another writer made it"))
-    }
-
-    /// Signs a timestamp that shows the base, and makes it the one that is served.
-    async fn show(&mut self) -> Result<(), RepositoryError> {
-        let newest = self.repository.published().timestamp.signed.version;
-        let published =
-            write_timestamp(&self.store, &self.signers, &self.validity, &self.base, newest, now())
-                .await?;
-        gauges::roles(&self.metrics, &published);
-        if published.base.commit > self.repository.published().base.commit {
-            self.metrics.publications.inc();
-        }
-        self.repository.show(published);
-        Ok(())
-    }
-
-    async fn sign<R: Role>(&self, name: &str, role: R) -> Result<Signed<R>, RepositoryError> {
-        let keyids =
-            match name {
-                "snapshot" | "timestamp" => top_level(&self.base, name),
-                _ => self.base.bins.signed.delegations.as_ref().and_then(|delegations| {
-                    Some(delegations.succinct_roles.as_ref()?.keyids.clone())
-                }),
-            };
-        Ok(signer::sign(role, &authorized(&self.signers, name, keyids)?).await?)
+    /// How long to wait after a lost race: longer from time to time, and different for each writer.
+    fn pause(&self, race: usize) -> Duration {
+        let spread = Digest::of(format!("{}-{}", self.id, self.attempts).as_bytes());
+        let part = f64::from(spread.as_bytes()[0]) / 255.0;
+        let longest = Duration::from_millis(20) * (1 << race.min(6));
+        longest.min(PAUSE).mul_f64(part)
     }
 }

@@ -31,7 +31,12 @@ pub fn root(version: u64) -> String {
 
 /// A commit.
 pub fn commit(number: u64) -> String {
-    format!("{JOURNAL}/{number:020}.json")
+    format!("{JOURNAL}/{}", commit_file(number))
+}
+
+/// The name of a commit in its folder: names and numbers have one order.
+pub fn commit_file(number: u64) -> String {
+    format!("{number:020}.json")
 }
 
 /// A version of snapshot, targets, bins or a bin.
@@ -41,7 +46,12 @@ pub fn metadata(version: u64, role: &str) -> String {
 
 /// A version of timestamp.
 pub fn timestamp(version: u64) -> String {
-    format!("{TIMESTAMPS}/{version:020}.json")
+    format!("{TIMESTAMPS}/{}", timestamp_file(version))
+}
+
+/// The name of a timestamp in its folder: names and versions have one order.
+pub fn timestamp_file(version: u64) -> String {
+    format!("{version:020}.json")
 }
 
 /// A signed page, written for `commit`.

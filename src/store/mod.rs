@@ -161,6 +161,19 @@ impl Store {
         put.map(drop).map_err(|source| failed("write", name, source))
     }
 
+    /// Writes `name` anew and durably, with what it holds already. For what nobody can see yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`].
+    pub async fn replace(
+        &self,
+        name: &str,
+        bytes: impl Into<PutPayload>,
+    ) -> Result<(), StoreError> {
+        let put = self.objects.put(&Name::from(name), bytes.into()).await;
+        put.map(drop).map_err(|source| failed("write", name, source))
+    }
+
     /// Reads `name`; `None` where it does not exist.
     ///
     /// # Errors
@@ -184,6 +197,21 @@ impl Store {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(source) => Err(failed("look at", name, source)),
         }
+    }
+
+    /// What time it is, by the store's clock: the date of an object that is written for this and deleted again.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`].
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        let mut bytes = [0; 8];
+        // Without randomness two processes may use one name: then both see a date of just now.
+        let _ = getrandom::fill(&mut bytes);
+        let name = layout::watch(&format!("clock-{}", hex::encode(bytes)));
+        self.put(&name, "").await?;
+        let date = self.date(&name).await?;
+        self.delete(vec![name]).await?;
+        Ok(date.unwrap_or_else(Timestamp::now))
     }
 
     /// Lists the objects of `folder`, in the order of their names.

@@ -36,6 +36,14 @@ pub struct Metrics {
     pub targets: IntGauge,
     /// Publications made visible.
     pub publications: IntCounter,
+    /// Publications that failed.
+    pub publication_failures: IntCounter,
+    /// Commits that another writer was first to make.
+    pub conflicts: IntCounter,
+    /// The store's time less this machine's, seconds.
+    pub clock_skew: Gauge,
+    /// 1 while the clock seems wrong.
+    pub clock_wrong: IntGauge,
     /// From the start of a publication to its visibility, seconds.
     pub publication_duration: Histogram,
     /// From when a change was first seen to its visibility, seconds.
@@ -89,6 +97,17 @@ impl Metrics {
             projects: new.gauge("projects", "Published projects.")?,
             targets: new.gauge("targets", "Published targets.")?,
             publications: new.counter("publications_total", "Publications made visible.")?,
+            publication_failures: new
+                .counter("publication_failures_total", "Publications that failed.")?,
+            conflicts: new.counter(
+                "store_conflicts_total",
+                "Publications that another replica was first to make.",
+            )?,
+            clock_skew: new.float("clock_skew_seconds", "The store's time less this machine's.")?,
+            clock_wrong: new.gauge(
+                "clock_wrong",
+                "1 while the clock seems wrong and nothing is signed, else 0.",
+            )?,
             publication_duration: new.histogram(
                 "publication_duration_seconds",
                 "From the start of a publication to its visibility.",

@@ -9,6 +9,8 @@ use serde::Serialize;
 #[derive(Debug, Default)]
 pub struct Readiness {
     checks: RwLock<BTreeMap<&'static str, Result<(), String>>>,
+    /// What is wrong and does not keep anybody from being served.
+    notes: RwLock<BTreeMap<&'static str, String>>,
 }
 
 /// One condition, as `/readyz` shows it.
@@ -18,7 +20,7 @@ pub struct Check {
     pub name: &'static str,
     /// Whether it holds.
     pub ready: bool,
-    /// Why it does not hold.
+    /// Why it does not hold; or, of one that holds, what is wrong all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -27,7 +29,8 @@ impl Readiness {
     /// Conditions of which none holds yet.
     pub fn requiring(names: &[&'static str]) -> Self {
         let unmet = |name: &&'static str| (*name, Err("not yet".to_owned()));
-        Self { checks: RwLock::new(names.iter().map(unmet).collect()) }
+        let checks = RwLock::new(names.iter().map(unmet).collect());
+        Self { checks, notes: RwLock::default() }
     }
 
     /// The condition holds.
@@ -40,12 +43,21 @@ impl Readiness {
         self.set(name, Err(reason.into()));
     }
 
+    /// Something is wrong, or is so no more, that does not take the process out of service.
+    pub fn note(&self, name: &'static str, wrong: Option<String>) {
+        let mut notes = self.notes.write().unwrap_or_else(PoisonError::into_inner);
+        match wrong {
+            Some(reason) => notes.insert(name, reason),
+            None => notes.remove(name),
+        };
+    }
+
     /// Whether every condition holds.
     pub fn ready(&self) -> bool {
         self.checks().iter().all(|check| check.ready)
     }
 
-    /// Every condition, by name.
+    /// Every condition, by name; then every note.
     pub fn checks(&self) -> Vec<Check> {
         let checks = self.checks.read().unwrap_or_else(PoisonError::into_inner);
         let shown = |(name, state): (&&'static str, &Result<(), String>)| Check {
@@ -53,7 +65,13 @@ impl Readiness {
             ready: state.is_ok(),
             reason: state.clone().err(),
         };
-        checks.iter().map(shown).collect()
+        let notes = self.notes.read().unwrap_or_else(PoisonError::into_inner);
+        let noted = |(name, reason): (&&'static str, &String)| Check {
+            name,
+            ready: true,
+            reason: Some(reason.clone()),
+        };
+        checks.iter().map(shown).chain(notes.iter().map(noted)).collect()
     }
 
     fn set(&self, name: &'static str, state: Result<(), String>) {
@@ -76,5 +94,11 @@ mod tests {
         assert!(!readiness.ready());
         let reasons: Vec<_> = readiness.checks().into_iter().map(|c| (c.name, c.reason)).collect();
         assert_eq!(reasons, [("listener", Some("draining".into())), ("repository", None)]);
+        readiness.met("listener");
+        readiness.note("store", Some("away".into()));
+        assert!(readiness.ready());
+        assert_eq!(readiness.checks()[2].reason.as_deref(), Some("away"));
+        readiness.note("store", None);
+        assert_eq!(readiness.checks().len(), 2);
     }
 }

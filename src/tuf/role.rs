@@ -117,6 +117,8 @@ open_struct! {
     pub struct Timestamp {
         /// `timestamp`.
         "_type" => kind: TimestampType,
+        /// Our own: when it was signed.
+        "at" => at: Option<Expiry>,
         /// Our own: the commit that this publication shows.
         "commit" => commit: Option<u64>,
         /// When it expires.

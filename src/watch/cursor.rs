@@ -30,9 +30,9 @@ pub(super) struct Cursor {
     /// Its serial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) serial: Option<u64>,
-    /// Whether it was signed then. Where that has changed since, the rest means nothing.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) signed: bool,
+    /// The hash of the signed page that came of it. Where another one is signed now, the rest means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) page: Option<Digest>,
     /// Something about its files could not be found out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) gaps: bool,
@@ -65,7 +65,12 @@ struct Saved {
 impl Cursors {
     /// What was seen of a project which now is `signed`, or not.
     pub(super) fn get(&self, project: &ProjectName, signed: bool) -> Option<Cursor> {
-        self.lock().get(project).filter(|cursor| cursor.signed == signed).cloned()
+        self.lock().get(project).filter(|cursor| cursor.page.is_some() == signed).cloned()
+    }
+
+    /// What was seen of a project whose signed page now has this hash, or which has none.
+    pub(super) fn of_page(&self, project: &ProjectName, page: Option<Digest>) -> Option<Cursor> {
+        self.lock().get(project).filter(|cursor| cursor.page == page).cloned()
     }
 
     /// Whether this poll of a page is to be unconditional. Counts it.

@@ -81,7 +81,7 @@ impl Watch {
         if hashed.is_empty() {
             return Ok(());
         }
-        let page = self.repository.model(project).await?;
+        let page = self.repository.known_model(project).await?;
         let listed = by_name(page.as_deref());
         for (file, question) in hashed {
             let published = listed.get(file.filename.as_str());

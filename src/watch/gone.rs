@@ -8,6 +8,7 @@ use crate::repository::Edit;
 use crate::telemetry::{LookOutcome, Refusal};
 
 use super::cursor::Cursor;
+use super::look::Began;
 use super::missing::Verdict;
 use super::wish::{Looked, Wish};
 use super::{Watch, WatchError};
@@ -20,6 +21,7 @@ impl Watch {
         wish: &Wish,
         edit: Arc<dyn Edit>,
         how: &str,
+        began: Began,
     ) -> Result<Looked, WatchError> {
         if !self.is_published(project).await? {
             self.back(project);
@@ -50,7 +52,7 @@ impl Watch {
                 return Ok(Looked::new(LookOutcome::Pending));
             }
         }
-        let receipt = self.publish(project, edit, now).await?;
+        let receipt = self.publish_seen(project, edit, began).await?;
         self.missing.withdrawn(project, Instant::now());
         self.count_missing();
         tracing::warn!(%project, how, commit = receipt.commit, "a project is withdrawn");

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::index::{self, Listing, ParseError, ProjectName, ProjectPage};
 use crate::policy::{QUARANTINED, Withdrawal};
-use crate::repository::{Edit, Receipt};
+use crate::repository::{Edit, Receipt, RepositoryError, Seen};
 use crate::telemetry::{LookOutcome, Refusal, Trigger};
 use crate::tuf::Digest;
 use crate::upstream::{Fetched, Gone, MirrorUrl, PageReply, UpstreamError, Validators};
@@ -18,6 +18,8 @@ use super::enrich::{Enriched, update};
 use super::wish::{Looked, Wish};
 use super::{Watch, WatchError};
 
+/// How often a look is repeated at once because another replica was faster.
+const STALE: usize = 5;
 /// From this size on a page is parsed where it holds up nobody, bytes.
 const LARGE: usize = 256 * 1024;
 
@@ -30,7 +32,15 @@ struct Sight {
     usable: Option<Validators>,
     /// What was seen before.
     before: Cursor,
-    began: Instant,
+    began: Began,
+}
+
+/// When a look at the mirror began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Began {
+    pub(super) at: Instant,
+    /// The newest commit that had been read then.
+    pub(super) commit: u64,
 }
 
 impl Sight {
@@ -43,8 +53,15 @@ impl Sight {
 impl Watch {
     /// Looks at `project`; called for each project by one task at a time.
     pub(super) async fn look_now(&self, project: &ProjectName, wish: &Wish) -> Looked {
-        let looked = self.fetch(project, wish).await.unwrap_or_else(|error| {
-            tracing::error!(%project, %error, "a look failed");
+        let mut looked = self.fetch(project, wish).await;
+        for _ in 0..STALE {
+            // Another replica published the project meanwhile: what was seen may be older than that.
+            let Err(WatchError::Repository(RepositoryError::Stale { .. })) = looked else { break };
+            looked = self.fetch(project, wish).await;
+        }
+        let looked = looked.unwrap_or_else(|error| {
+            tracing::error!(%project, %error, "a look failed; it will be repeated");
+            self.repeat(project, wish);
             Looked::failed(LookOutcome::Failed, error)
         });
         self.metrics.looks.of((wish.trigger, looked.outcome)).inc();
@@ -58,9 +75,9 @@ impl Watch {
         if patient && self.health.is_failing() {
             return Ok(Looked::failed(LookOutcome::Failed, WatchError::Down));
         }
-        let began = Instant::now();
-        let signed = self.is_published(project).await?;
-        let cursor = self.cursors.get(project, signed).unwrap_or_default();
+        let began = Began { at: Instant::now(), commit: self.repository.newest_commit() };
+        let signed = self.signed_page(project).await?;
+        let cursor = self.cursors.of_page(project, signed).unwrap_or_default();
         let conditional = !(wish.whole || wish.anew);
         let validators = cursor.validators.as_ref().filter(|_| conditional);
         let validators = validators.and_then(|v| self.beliefs.allowed(v));
@@ -84,7 +101,7 @@ impl Watch {
                     self.reports.page(project, Refusal::Origin, url.as_str(), &why);
                 }
                 let withdrawal = Arc::new(Withdrawal { project: project.clone() });
-                self.gone(project, wish, withdrawal, &described(gone)).await
+                self.gone(project, wish, withdrawal, &described(gone), began).await
             }
             Err(error) => {
                 let url = self.upstream.page_url(project);
@@ -101,7 +118,7 @@ impl Watch {
         wish: &Wish,
         cursor: Cursor,
         fetched: Fetched,
-        began: Instant,
+        began: Began,
     ) -> Result<Looked, WatchError> {
         let mut sight = Sight {
             body: Digest::of(&fetched.body),
@@ -131,8 +148,8 @@ impl Watch {
         };
         sight.serial = sight.serial.or(listing.serial);
         self.beliefs.compare(sight.serial, wish.listed);
-        let old = self.repository.model(project).await?;
-        match self.emptied(project, wish, &listing, old.as_deref()).await? {
+        let old = self.repository.known_model(project).await?;
+        match self.emptied(project, wish, &listing, old.as_deref(), sight.began).await? {
             Some(looked) => Ok(looked),
             None => self.shown(project, wish, listing, old.as_deref(), sight).await,
         }
@@ -150,7 +167,7 @@ impl Watch {
         self.back(project);
         let Enriched { update, hashed, found, unanswered, gaps } =
             self.enrich(project, wish, listing, old).await?;
-        let receipt = self.publish(project, Arc::new(update), sight.began).await?;
+        let receipt = self.publish_seen(project, Arc::new(update), sight.began).await?;
         self.forget_published(project, hashed).await?;
         if receipt.changed && wish.allowances.is_empty() {
             self.doubt(project, &sight);
@@ -160,10 +177,10 @@ impl Watch {
             self.cursors.forget(project);
         } else {
             let Sight { body, serial, usable: validators, .. } = sight;
-            let signed = error.is_none();
+            let page = self.signed_page(project).await?;
             let refused = !receipt.refused.is_empty();
             let body = Some(body);
-            let cursor = Cursor { validators, body, serial, signed, gaps, refused, polls: 0 };
+            let cursor = Cursor { validators, body, serial, page, gaps, refused, polls: 0 };
             self.cursors.set(project, cursor);
         }
         let outcome = match &error {
@@ -181,6 +198,7 @@ impl Watch {
         wish: &Wish,
         listing: &Listing,
         old: Option<&ProjectPage>,
+        began: Began,
     ) -> Result<Option<Looked>, WatchError> {
         let quarantined = listing.page.status.marker.as_deref() == Some(QUARANTINED);
         if quarantined || !listing.page.files.is_empty() || !listing.skipped.is_empty() {
@@ -190,7 +208,7 @@ impl Watch {
             Some(old) if old.files.is_empty() => Ok(None),
             Some(_) => {
                 let empty = Arc::new(update(listing.clone(), wish));
-                self.gone(project, wish, empty, "a page without files").await.map(Some)
+                self.gone(project, wish, empty, "a page without files", began).await.map(Some)
             }
             // Some mirrors have an empty page for every name.
             None if self.lists(project) == Some(false) => {
@@ -198,6 +216,17 @@ impl Watch {
             }
             None => Ok(None),
         }
+    }
+
+    /// Publishes what a look found.
+    pub(super) async fn publish_seen(
+        &self,
+        project: &ProjectName,
+        edit: Arc<dyn Edit>,
+        began: Began,
+    ) -> Result<Receipt, WatchError> {
+        let seen = Arc::new(Seen { edit, commit: began.commit });
+        self.publish(project, seen, began.at).await
     }
 
     /// Publishes, and reports what came of it.

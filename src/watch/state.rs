@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use moka::future::Cache;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,7 +18,8 @@ use crate::index::{Format, ProjectName};
 use crate::repository::{Publisher, Repository, page_path};
 use crate::spool::Spool;
 use crate::store::Store;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Trigger};
+use crate::tuf::Digest;
 use crate::upstream::Upstream;
 
 use super::belief::Beliefs;
@@ -34,6 +36,8 @@ use super::{Asked, WatchError, WatcherParts};
 
 /// How long what the mirror does not know, or what failed, is not asked again for clients.
 const NEGATIVE: Duration = Duration::from_secs(3);
+/// Until a look is repeated whose findings could not be published.
+const REPEAT: Duration = Duration::from_secs(10);
 /// Names that are remembered for that.
 const NEGATIVES: u64 = 10_000;
 /// Looks at once that somebody waits for.
@@ -78,6 +82,8 @@ pub(super) struct State {
     /// Wakes the polling.
     pub(super) wake: Notify,
     pub(super) stop: CancellationToken,
+    /// Projects that are looked at again soon, since the repository failed.
+    repeats: Mutex<HashSet<ProjectName>>,
     pub(super) tracker: TaskTracker,
     pub(super) polling: Semaphore,
     pub(super) urgent: Semaphore,
@@ -120,6 +126,7 @@ impl Watch {
             errands: Semaphore::new(ERRANDS),
             memory: Arc::new(Semaphore::new(UNITS)),
             published: Mutex::default(),
+            repeats: Mutex::default(),
             upstream,
             spool,
             repository,
@@ -158,7 +165,35 @@ impl Watch {
     /// Whether the project has a signed page.
     pub(super) async fn is_published(&self, project: &ProjectName) -> Result<bool, WatchError> {
         let Ok(path) = page_path(project, Format::Json) else { return Ok(false) };
-        Ok(self.repository.target(&path).await?.is_some())
+        Ok(self.repository.known_target(&path).await?.is_some())
+    }
+
+    /// The hash of the project's signed page.
+    pub(super) async fn signed_page(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Option<Digest>, WatchError> {
+        let Ok(path) = page_path(project, Format::Json) else { return Ok(None) };
+        Ok(self.repository.known_target(&path).await?.and_then(|target| target.sha256()))
+    }
+
+    /// Looks again a little later: what was seen could not be published.
+    pub(super) fn repeat(&self, project: &ProjectName, wish: &Wish) {
+        let first =
+            self.repeats.lock().unwrap_or_else(PoisonError::into_inner).insert(project.clone());
+        if !first {
+            return;
+        }
+        let (watch, project) = (self.clone(), project.clone());
+        let wish = Wish { trigger: Trigger::Retry, ..wish.clone() };
+        self.tracker.spawn(async move {
+            let waited = watch.stop.run_until_cancelled(sleep(REPEAT)).await;
+            watch.repeats.lock().unwrap_or_else(PoisonError::into_inner).remove(&project);
+            if waited.is_some() {
+                // Broken off where the process stops.
+                let _ = watch.look(&project, wish).await;
+            }
+        });
     }
 
     /// Takes note of whether the project is published now.

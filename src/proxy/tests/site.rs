@@ -164,6 +164,9 @@ impl Site {
             contents: Contents { targets: config.targets, html: config.html, links },
             metrics: metrics.clone(),
             validity: config.validity.clone(),
+            store: config.store.clone(),
+            clock: crate::time::Clock::System,
+            readiness: Arc::default(),
         };
         let (publisher, repository, task) =
             Publisher::open(store.clone(), publishing).await.unwrap();

@@ -16,13 +16,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::ceremony::{InitOptions, KeyFolder, init};
-use crate::config::{TargetsMode, ValidityConfig};
+use crate::config::{StoreConfig, TargetsMode, ValidityConfig};
 use crate::index::{CoreMetadata, File, Links, ProjectName, ProjectPage, Status, Yanked};
 use crate::repository::{
     Blocked, Contents, Decision, Edit, PageChange, ProjectBase, Publisher, PublisherConfig,
     Receipt, Repository, RepositoryError,
 };
 use crate::store::Store;
+use crate::time::Clock;
 use crate::tuf::Digest;
 
 /// How the next writes fail.
@@ -172,6 +173,9 @@ impl Bench {
             signers: vec![KeyFolder::new(self.keys.path()).load_online().unwrap()],
             contents: self.contents.clone(),
             validity: ValidityConfig::default(),
+            store: StoreConfig::default(),
+            clock: Clock::System,
+            readiness: Arc::default(),
             metrics: Arc::new(crate::telemetry::Metrics::new().unwrap()),
         };
         let (publisher, repository, task) = Publisher::open(self.store.clone(), config).await?;

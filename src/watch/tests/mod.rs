@@ -153,6 +153,9 @@ async fn start(
             links: Links::from_page_path("/simple/x/", &config.tuf_prefix),
         },
         validity: config.validity.clone(),
+        store: config.store.clone(),
+        clock: crate::time::Clock::System,
+        readiness: Arc::default(),
     };
     let (publisher, repository, task) = Publisher::open(store.clone(), publisher).await.unwrap();
     let stop = CancellationToken::new();

@@ -1,0 +1,241 @@
+//! One attempt at a publication: pages, bins and snapshot under names that nobody can see yet, then the commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::index::ProjectName;
+use crate::signer;
+use crate::store::{Created, Durable, layout};
+use crate::tuf::{MetaFile, Role, Signed, Targets};
+
+use super::commit::{Commit, ProjectRecord, SnapshotRef};
+use super::pages::{pack, unpack};
+use super::published::Base;
+use super::signing::{authorized, expiry, top_level, within};
+use super::writer::Writer;
+use super::{Document, RepositoryError, load};
+
+/// Largest metadata files that clients take (python-tuf's limits), bytes.
+const LARGEST_BIN: usize = 5_000_000;
+const LARGEST_SNAPSHOT: usize = 2_000_000;
+/// From so many objects on, one sync of the file system is cheaper than one an object.
+const BULK: usize = 32;
+/// Objects written at once.
+const WRITES: usize = 16;
+
+/// What a publication changes.
+pub(super) struct Plan {
+    /// Touched bins, by number, in the version that the base names.
+    pub(super) bins: BTreeMap<u32, Targets>,
+    pub(super) pages: Vec<Document>,
+    pub(super) records: Vec<ProjectRecord>,
+    /// Projects whose change was seen at the upstream by this process.
+    pub(super) looked_at: Vec<ProjectName>,
+    /// How many of the bins are signed again for their age.
+    pub(super) renewed: u64,
+    pub(super) snapshot_due: bool,
+}
+
+/// A bin that was written.
+struct WrittenBin {
+    index: u32,
+    name: String,
+    signed: Arc<Signed<Targets>>,
+    bytes: Bytes,
+}
+
+impl Plan {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bins.is_empty() && !self.snapshot_due
+    }
+}
+
+impl Writer {
+    /// Writes what `plan` says and commits it on the base; `false` where another writer made that commit.
+    pub(super) async fn attempt(&mut self, plan: Plan) -> Result<bool, RepositoryError> {
+        let Plan { bins, pages, records, looked_at, renewed, .. } = plan;
+        self.check_clock()?;
+        let number = self.base.commit + 1;
+        let bulk = bins.len() + pages.len() > BULK;
+        let durable = if bulk { Durable::AtSync } else { Durable::Now };
+        self.write_pages(number, &pages, durable).await?;
+        let written = self.write_bins(bins, durable).await?;
+        let base = self.write_snapshot(number, &written, durable).await?;
+        if bulk {
+            self.store.sync().await?;
+        }
+        self.compare_clocks(&base).await?;
+        let at = self.watch.now();
+        let commit = Commit {
+            number,
+            snapshot: SnapshotRef {
+                version: base.snapshot.signed.version,
+                sha256: base.snapshot_document.digest,
+            },
+            nonce: self.next_nonce(),
+            at,
+            by: format!("process {}", std::process::id()),
+            projects: records,
+            renewed,
+        };
+        if !self.write_commit(&commit).await? {
+            return Ok(false);
+        }
+        self.base = base;
+        self.last = at;
+        self.repository.note_commit(number);
+        if self.store.is_shared() {
+            looked_at.iter().for_each(|project| self.touched.note(project, number));
+        }
+        for WrittenBin { index, name, signed, bytes } in written {
+            self.record(index, &signed.signed);
+            self.repository.keep_bin(&name, signed, bytes).await;
+        }
+        self.show_bins();
+        for page in pages {
+            self.repository.keep_page(page).await;
+        }
+        Ok(true)
+    }
+
+    /// Compares this machine's clock with the date that a shared store gave the new snapshot.
+    async fn compare_clocks(&self, base: &Base) -> Result<(), RepositoryError> {
+        if !self.store.is_shared() {
+            return Ok(());
+        }
+        let name = layout::metadata(base.snapshot.signed.version, "snapshot");
+        match self.store.date(&name).await? {
+            Some(date) => self.watch.compare(date),
+            None => Err(RepositoryError::damaged(name, "it was written and is not there")),
+        }
+    }
+
+    async fn write_pages(
+        &self,
+        commit: u64,
+        pages: &[Document],
+        durable: Durable,
+    ) -> Result<(), RepositoryError> {
+        let writes: Vec<_> =
+            pages.iter().map(|page| self.write_page(commit, page, durable)).collect();
+        stream::iter(writes).buffer_unordered(WRITES).try_collect().await
+    }
+
+    async fn write_page(
+        &self,
+        commit: u64,
+        page: &Document,
+        durable: Durable,
+    ) -> Result<(), RepositoryError> {
+        let name = layout::page(&page.digest, commit);
+        let packed =
+            Bytes::from(pack(&page.bytes).map_err(|e| RepositoryError::damaged(&name, e))?);
+        if self.store.create(&name, packed.clone(), durable).await? == Created::Taken {
+            // An interrupted attempt wrote it, or another writer; it must hold the same.
+            let stored = load::object(&self.store, &name).await?;
+            unpack(&stored, &page.digest, page.bytes.len() as u64)
+                .map_err(|reason| RepositoryError::damaged(&name, reason))?;
+            if !self.store.is_shared() {
+                // After a failed sync it may be in memory alone, and another sync would not say so.
+                self.store.replace(&name, packed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_bins(
+        &self,
+        bins: BTreeMap<u32, Targets>,
+        durable: Durable,
+    ) -> Result<Vec<WrittenBin>, RepositoryError> {
+        let writes: Vec<_> =
+            bins.into_iter().map(|(index, bin)| self.write_bin(index, bin, durable)).collect();
+        stream::iter(writes).buffer_unordered(WRITES).try_collect().await
+    }
+
+    async fn write_bin(
+        &self,
+        index: u32,
+        mut bin: Targets,
+        durable: Durable,
+    ) -> Result<WrittenBin, RepositoryError> {
+        let name = self.base.succinct.name(index);
+        bin.expires = expiry(&name, self.online.validity.bin, self.watch.now())?;
+        loop {
+            bin.version += 1;
+            let signed = self.sign(&name, bin.clone()).await?;
+            if let Some(delegations) = &self.base.bins.signed.delegations {
+                delegations.verify(&name, &signed).map_err(RepositoryError::metadata(&name))?;
+            }
+            let bytes = within(&name, signed.to_bytes()?, LARGEST_BIN)?;
+            let object = layout::metadata(bin.version, &name);
+            // A name that is taken is an orphan's, or another writer's: passed over.
+            if self.store.create(&object, bytes.clone(), durable).await? == Created::New {
+                return Ok(WrittenBin { index, name, signed: Arc::new(signed), bytes });
+            }
+        }
+    }
+
+    /// Writes the snapshot of commit `number` and gives the base that it makes.
+    async fn write_snapshot(
+        &self,
+        number: u64,
+        written: &[WrittenBin],
+        durable: Durable,
+    ) -> Result<Base, RepositoryError> {
+        let mut snapshot = self.base.snapshot.signed.clone();
+        for WrittenBin { name, signed, .. } in written {
+            let entry = MetaFile::version(signed.signed.version);
+            snapshot.meta.insert(format!("{name}.json"), entry);
+        }
+        snapshot.commit = Some(number);
+        snapshot.expires = expiry("snapshot", self.online.validity.snapshot, self.watch.now())?;
+        loop {
+            snapshot.version += 1;
+            let signed = self.sign("snapshot", snapshot.clone()).await?;
+            let root = &self.base.root.signed;
+            root.verify("snapshot", &signed).map_err(RepositoryError::metadata("snapshot"))?;
+            let bytes = within("snapshot", signed.to_bytes()?, LARGEST_SNAPSHOT)?;
+            let object = layout::metadata(snapshot.version, "snapshot");
+            if self.store.create(&object, bytes.clone(), durable).await? == Created::New {
+                return Ok(Base {
+                    commit: number,
+                    snapshot: Arc::new(signed),
+                    snapshot_document: Arc::new(Document::new(bytes)),
+                    ..self.base.clone()
+                });
+            }
+        }
+    }
+
+    /// Creates the commit: of several writers exactly one succeeds. Its number is never passed over.
+    async fn write_commit(&self, commit: &Commit) -> Result<bool, RepositoryError> {
+        let name = layout::commit(commit.number);
+        let bytes = serde_json::to_vec(commit).map_err(|e| RepositoryError::damaged(&name, e))?;
+        match self.store.create(&name, bytes, Durable::Now).await {
+            Ok(Created::New) => Ok(true),
+            // The answer to an earlier try may have been lost.
+            Ok(Created::Taken) => {
+                Ok(load::commit(&self.store, commit.number).await?.nonce == commit.nonce)
+            }
+            Err(error) => match load::commit(&self.store, commit.number).await {
+                Ok(found) if found.nonce == commit.nonce => Ok(true),
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    async fn sign<R: Role>(&self, name: &str, role: R) -> Result<Signed<R>, RepositoryError> {
+        let keyids =
+            match name {
+                "snapshot" | "timestamp" => top_level(&self.base, name),
+                _ => self.base.bins.signed.delegations.as_ref().and_then(|delegations| {
+                    Some(delegations.succinct_roles.as_ref()?.keyids.clone())
+                }),
+            };
+        Ok(signer::sign(role, &authorized(&self.online.signers, name, keyids)?).await?)
+    }
+}

@@ -1,0 +1,167 @@
+//! Looks at the store: which publication is the newest.
+//!
+//! Where several replicas share a store, `timestamp.json` is answered only after a look that began after the request
+//! arrived; otherwise a client that saw version 10 from one replica and 9 from another would report an attack.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt as _, Shared};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::store::layout;
+
+use super::published::{Base, Published};
+use super::{Repository, RepositoryError, load};
+
+/// What a look gives.
+type Look = Shared<BoxFuture<'static, Result<Arc<Published>, RepositoryError>>>;
+
+/// How often a look starts over that took too long, or whose objects went away meanwhile.
+const TRIES: usize = 3;
+/// Between two looks that nobody asked for, at the most.
+const OFTEN: Duration = Duration::from_secs(5);
+/// Bins read at once.
+const READS: usize = 32;
+
+/// The look that is under way, and the one after it.
+#[derive(Default)]
+pub(super) struct Looks(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    running: Option<Look>,
+    next: Option<Look>,
+}
+
+impl Looks {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Whole between any two statements.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Repository {
+    /// A look at the store that begins after now; whoever asks until it begins shares it.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store cannot be looked at, or knows less than this process does.
+    pub async fn look(&self) -> Result<Arc<Published>, RepositoryError> {
+        let look = {
+            let mut state = self.0.looks.lock();
+            match &state.next {
+                Some(next) => next.clone(),
+                None => {
+                    let next = self.look_after(state.running.clone());
+                    state.next = Some(next.clone());
+                    // It goes on where who asked goes away.
+                    tokio::spawn(next.clone());
+                    next
+                }
+            }
+        };
+        look.await
+    }
+
+    fn look_after(&self, running: Option<Look>) -> Look {
+        let repository = self.clone();
+        let look = async move {
+            if let Some(running) = running {
+                // What came of it was told to those who waited for it.
+                let _ = running.await;
+            }
+            {
+                let mut state = repository.0.looks.lock();
+                state.running = state.next.take();
+            }
+            repository.look_now().await
+        };
+        look.boxed().shared()
+    }
+
+    /// Looks again and again until `shutdown`, so that what other replicas publish is served here, too: at least every
+    /// quarter of the grace period.
+    pub async fn keep_looking(self, shutdown: CancellationToken) {
+        if !self.0.store.is_shared() {
+            return;
+        }
+        let pause = OFTEN.min(self.0.horizon.grace() / 4);
+        let mut lost = false;
+        while shutdown.run_until_cancelled(sleep(pause)).await.is_some() {
+            let looked = self.look().await;
+            match &looked {
+                Ok(_) if lost => tracing::info!("the store can be looked at again"),
+                Err(error) if !lost => tracing::error!(%error, "the store cannot be looked at"),
+                _ => {}
+            }
+            lost = looked.is_err();
+        }
+    }
+
+    /// Looks, and takes what is newer into service.
+    pub(super) async fn look_now(&self) -> Result<Arc<Published>, RepositoryError> {
+        let mut tries = 0;
+        let looked = loop {
+            tries += 1;
+            let began = Instant::now();
+            match self.newest().await {
+                // What it found may be collected before a client has loaded it.
+                Ok(_) if began.elapsed() > self.0.horizon.grace() / 2 && tries < TRIES => {}
+                Ok(_) if began.elapsed() > self.0.horizon.grace() / 2 => {
+                    break Err(RepositoryError::Slow);
+                }
+                // Collected meanwhile: there is a newer one.
+                Err(RepositoryError::Damaged { .. }) if tries < TRIES => {}
+                Ok(newer) => break Ok(newer),
+                Err(error) => break Err(error),
+            }
+        };
+        self.0.note_look(&looked);
+        if let Some(newer) = looked? {
+            self.show(newer);
+        }
+        Ok(self.published())
+    }
+
+    /// The publication of the newest timestamp, whole, if it is not the one that is served.
+    async fn newest(&self) -> Result<Option<Published>, RepositoryError> {
+        let known = self.published();
+        let version = known.timestamp.signed.version;
+        let before = layout::timestamp_file(version.saturating_sub(1));
+        let listed = self.0.store.list_after(layout::TIMESTAMPS, &before).await?;
+        let mut newest = None;
+        for timestamp in listed {
+            let Some(number) = layout::number(&timestamp.name) else { continue };
+            self.0.horizon.note(number, timestamp.modified);
+            newest = newest.max(Some(number));
+        }
+        match newest {
+            None => Err(RepositoryError::Ahead { what: "timestamp", known: version }),
+            Some(newest) if newest <= version => Ok(None),
+            Some(newest) => {
+                let found = load::shown(&self.0.store, newest, Some(&known.base)).await?;
+                self.read_changed(&known.base, &found.base).await?;
+                Ok(Some(found))
+            }
+        }
+    }
+
+    /// Reads the bins that differ: a timestamp is answered only once all that it reaches was seen.
+    async fn read_changed(&self, old: &Base, new: &Base) -> Result<(), RepositoryError> {
+        if old.commit == new.commit {
+            return Ok(());
+        }
+        let changed: Vec<String> = new
+            .succinct
+            .names()
+            .filter(|name| old.version_of(name) != new.version_of(name))
+            .collect();
+        stream::iter(changed)
+            .map(|name| async move { self.bin(new, &name).await.map(drop) })
+            .buffer_unordered(READS)
+            .try_collect()
+            .await
+    }
+}

@@ -1,0 +1,75 @@
+//! The last step of a publication: the timestamp that shows it.
+
+use super::published::Published;
+use super::signing::write_timestamp;
+use super::writer::Writer;
+use super::{RepositoryError, gauges};
+
+/// How often a timestamp's name may be taken by others before the store is called busy.
+const TRIES: usize = 50;
+
+/// When a publication is visible.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Goal {
+    /// Once the newest timestamp names this commit, or a later one.
+    Commit(u64),
+    /// Once there is a timestamp after this version.
+    After(u64),
+}
+
+impl Goal {
+    fn is_reached(self, published: &Published) -> bool {
+        match self {
+            Self::Commit(number) => published.base.commit >= number,
+            Self::After(version) => published.timestamp.signed.version > version,
+        }
+    }
+}
+
+impl Writer {
+    /// Lists the timestamps, then reads the newest commit, then creates the next timestamp, which names that commit; lists
+    /// again, and repeats until the goal is reached. Whoever sees a commit without a timestamp completes it so.
+    pub(super) async fn make_visible(&mut self, goal: Goal) -> Result<(), RepositoryError> {
+        for _ in 0..TRIES {
+            let alone = !self.unsure && !self.store.is_shared();
+            let known = match alone {
+                true => self.repository.published(),
+                false => self.repository.look_now().await?,
+            };
+            if goal.is_reached(&known) {
+                self.gauge();
+                return Ok(());
+            }
+            // Only now: a timestamp never names an older commit than the one before it.
+            self.refresh().await?;
+            self.check_clock()?;
+            let version = known.timestamp.signed.version + 1;
+            let now = self.watch.now();
+            let written =
+                write_timestamp(&self.store, &self.online, &self.base, version, now).await?;
+            match written {
+                // Another's, or our own whose answer was lost.
+                None => self.unsure = true,
+                Some(published) => {
+                    if published.base.commit > known.base.commit {
+                        self.metrics.publications.inc();
+                    }
+                    if alone {
+                        self.repository.0.horizon.note(version, now);
+                    }
+                    self.repository.show(published);
+                    self.last = now;
+                }
+            }
+            if alone && goal.is_reached(&self.repository.published()) {
+                self.gauge();
+                return Ok(());
+            }
+        }
+        Err(RepositoryError::Contended(TRIES))
+    }
+
+    fn gauge(&self) {
+        gauges::roles(&self.metrics, &self.repository.published());
+    }
+}
