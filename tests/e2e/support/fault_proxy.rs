@@ -82,6 +82,8 @@ pub enum Act {
     Silence,
     /// It goes on, and is answered, this much later.
     Delay(Duration),
+    /// It goes on without `If-None-Match`, as to a service that has never heard of it; unsigned requests alone.
+    Unconditional,
 }
 
 impl Fault {
@@ -246,6 +248,11 @@ fn serve(stream: TcpStream, state: &State) -> io::Result<()> {
             note(status(&answer));
             (&stream).write_all(&answer)
         }
+        Some(Act::Unconditional) => {
+            let answer = forward(state.upstream, &without_condition(&raw))?;
+            note(status(&answer));
+            (&stream).write_all(&answer)
+        }
         Some(Act::LoseAnswer) => {
             note(status(&forward(state.upstream, &raw)?));
             reset(&stream)
@@ -306,6 +313,15 @@ fn forward(port: u16, raw: &[u8]) -> io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     upstream.read_to_end(&mut answer)?;
     Ok(answer)
+}
+
+/// Headers in lower case, as hyper writes them.
+fn without_condition(raw: &[u8]) -> Vec<u8> {
+    let header = b"\r\nif-none-match: *";
+    match raw.windows(header.len()).position(|window| window == header) {
+        Some(at) => [&raw[..at], &raw[at + header.len()..]].concat(),
+        None => raw.to_vec(),
+    }
 }
 
 fn status(answer: &[u8]) -> Option<u16> {

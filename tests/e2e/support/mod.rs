@@ -1,5 +1,6 @@
 //! What the scenarios are made of.
 
+pub mod balancer;
 pub mod clients;
 pub mod clock;
 pub mod disk;

@@ -45,6 +45,8 @@ pub struct Bucket {
     endpoint: String,
     /// Past what may stand before the gateway.
     objects: Arc<AmazonS3>,
+    /// Whether requests go out unsigned.
+    anonymous: bool,
     /// What `init` writes: root, and the online key.
     pub ceremony: Arc<TempDir>,
 }
@@ -52,11 +54,14 @@ pub struct Bucket {
 impl Seaweed {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder").keep();
-        let config = serde_json::json!({ "identities": [{
-            "name": "tests",
-            "credentials": [{ "accessKey": KEY, "secretKey": SECRET }],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-        }] });
+        let config = serde_json::json!({ "identities": [
+            {
+                "name": "tests",
+                "credentials": [{ "accessKey": KEY, "secretKey": SECRET }],
+                "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+            },
+            { "name": "anonymous", "actions": ["Read", "Write", "List"] },
+        ] });
         fs::write(folder.join("s3.json"), config.to_string()).expect("a configuration");
         let port = free_port();
         let log = folder.join("log");
@@ -127,7 +132,8 @@ impl Bucket {
         let endpoint = format!("http://127.0.0.1:{}", SHARED.port);
         let objects = client(&endpoint, &name);
         let ceremony = Arc::new(tempfile::tempdir().expect("a folder"));
-        let bucket = Self { name, endpoint, objects: Arc::new(objects), ceremony };
+        let bucket =
+            Self { name, endpoint, objects: Arc::new(objects), anonymous: false, ceremony };
         // The gateway makes a bucket for the first object in it.
         bucket.wait(bucket.objects.put(&Name::from("made"), "".into())).expect("a bucket");
         bucket.wait(bucket.objects.delete(&Name::from("made"))).expect("an empty bucket");
@@ -137,6 +143,16 @@ impl Bucket {
     /// The same bucket, which countersign reaches by another way.
     pub fn through(&self, port: u16) -> Self {
         Self { endpoint: format!("http://127.0.0.1:{port}"), ..self.clone() }
+    }
+
+    /// Reached without signatures: what stands before the gateway may change the requests.
+    pub fn anonymous(&self) -> Self {
+        Self { anonymous: true, ..self.clone() }
+    }
+
+    /// The same bucket, for an `init` by somebody else.
+    pub fn with_another_ceremony(&self) -> Self {
+        Self { ceremony: Arc::new(tempfile::tempdir().expect("a folder")), ..self.clone() }
     }
 
     /// As countersign sees it: by that other way.
@@ -162,6 +178,7 @@ impl Bucket {
             ("AWS_REGION", REGION),
             ("AWS_ENDPOINT_URL", &self.endpoint),
             ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_SKIP_SIGNATURE", if self.anonymous { "true" } else { "false" }),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec()

@@ -49,11 +49,20 @@ pub fn under(command: &Command, injections: &[&str], log: &Path) -> Command {
 impl Injection {
     /// Into a process that runs already.
     pub fn into(process: &Daemon, injections: &[&str]) -> Self {
+        Self::attach(process, injections, &[])
+    }
+
+    /// The same, into calls on one file alone.
+    pub fn on_path(process: &Daemon, injections: &[&str], path: &Path) -> Self {
+        Self::attach(process, injections, &["-P", path.to_str().expect("a name")])
+    }
+
+    fn attach(process: &Daemon, injections: &[&str], more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let said = fs::File::create(folder.path().join("said")).expect("a file");
         let mut command = Command::new(Tool::Strace.path());
         options(&mut command, injections);
-        command.arg("-o").arg(folder.path().join("calls"));
+        command.args(more).arg("-o").arg(folder.path().join("calls"));
         command.args(["-p", &process.pid().to_string()]);
         let strace = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn();
         let mut injection = Self { strace: strace.expect("strace"), folder };

@@ -11,7 +11,7 @@ use std::process::Output;
 use std::time::Duration;
 
 pub use self::objects::Objects;
-pub use self::setup::{Setup, countersign, init};
+pub use self::setup::{Kind, Setup, countersign, init, initialized};
 
 use self::metrics::Metrics;
 use super::clients::TufClient;

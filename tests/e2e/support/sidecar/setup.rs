@@ -46,6 +46,14 @@ pub fn init(bucket: &Bucket, bins: u32) -> Output {
     run(&mut command, secs(120))
 }
 
+/// A new bucket in which `init` has been, with 16 bins.
+pub fn initialized() -> Bucket {
+    let bucket = Bucket::new();
+    let output = init(&bucket, 16);
+    assert!(output.status.success(), "init: {output:?}");
+    bucket
+}
+
 /// Without the variables of whoever runs the tests.
 fn binary() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_countersign")))
@@ -62,7 +70,24 @@ fn clean(mut command: Command) -> Command {
     command
 }
 
+/// The two kinds of store; most of what must hold must hold on both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A local one.
+    Folder,
+    /// SeaweedFS.
+    Bucket,
+}
+
 impl Setup {
+    /// Before a mirror, with 16 bins on a store of this kind, where `init` has been.
+    pub fn on(kind: Kind, mirror: &dyn Mirror) -> Self {
+        match kind {
+            Kind::Folder => Self::before(mirror).bins(16),
+            Kind::Bucket => Self::before(mirror).store(&initialized()),
+        }
+    }
+
     /// Before a mirror, in a new folder; the mirror is looked at each second.
     pub fn before(mirror: &dyn Mirror) -> Self {
         Self::bare(&mirror.simple_url()).set("watch.interval", "1s")
@@ -179,10 +204,21 @@ impl Setup {
         }
     }
 
-    /// A command on this repository, beside whatever is running: `fsck`, `gc`, `log`, `export` …
+    /// A command on this repository, beside whatever is running: `fsck`, `log`, `export` …
     pub fn tool(&self, arguments: &[&str]) -> Output {
+        self.command_on(arguments, &[])
+    }
+
+    /// The same with the configuration file.
+    pub fn tool_configured(&self, arguments: &[&str]) -> Output {
+        fs::write(self.folder.path().join("countersign.toml"), self.toml()).expect("a file");
+        self.command_on(arguments, &["--config", "countersign.toml"])
+    }
+
+    fn command_on(&self, arguments: &[&str], more: &[&str]) -> Output {
         let mut command = binary();
-        command.args(arguments).current_dir(self.folder.path()).envs(self.environment.clone());
+        command.args(arguments).args(more);
+        command.current_dir(self.folder.path()).envs(self.environment.clone());
         match &self.bucket {
             Some(bucket) => command.args(["--store", &bucket.url()]).envs(bucket.env()),
             None => command.arg("--data").arg(self.data()),
