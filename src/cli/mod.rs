@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::telemetry::log;
 
@@ -16,6 +17,7 @@ mod flags;
 pub mod init;
 pub mod inspect;
 mod report;
+pub mod restore;
 pub mod serve;
 
 pub use environment::Environment;
@@ -65,6 +67,9 @@ pub enum Command {
     /// Withdraw a project or a file at once; told to the running process.
     #[command(long_about = block::ABOUT)]
     Block(block::Args),
+    /// Go on with a repository that was put back to an earlier state.
+    #[command(long_about = restore::ABOUT)]
+    Restore(restore::Args),
 }
 
 impl Command {
@@ -76,6 +81,7 @@ impl Command {
             Self::Check(args) => check::run(args, environment).await,
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
+            Self::Restore(args) => restore::run(args, environment).await,
         }
     }
 
@@ -107,6 +113,12 @@ fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(cli.command.run(environment));
     runtime.shutdown_timeout(LAST_MOMENTS);
     outcome
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress(doing: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(&format!("{doing} {{wide_bar}} {{pos}}/{{len}}"));
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Makes aws-lc-rs the one provider of TLS cryptography. The only place that does.

@@ -148,6 +148,14 @@ impl Bench {
         bench
     }
 
+    /// A bench whose store others may write to.
+    pub async fn shared() -> Self {
+        let unmade = Self::unmade();
+        let bench = Self { store: Store::over_shared(unmade.faulty.clone()), ..unmade };
+        bench.init().await.unwrap();
+        bench
+    }
+
     /// A bench without a repository.
     pub fn unmade() -> Self {
         let faulty = Faulty::new();
@@ -167,8 +175,8 @@ impl Bench {
         Ok(made.root_sha256)
     }
 
-    pub async fn open(&self) -> std::result::Result<Running, RepositoryError> {
-        let config = PublisherConfig {
+    pub fn config(&self) -> PublisherConfig {
+        PublisherConfig {
             memory: 1 << 20,
             signers: vec![KeyFolder::new(self.keys.path()).load_online().unwrap()],
             contents: self.contents.clone(),
@@ -177,7 +185,11 @@ impl Bench {
             clock: Clock::System,
             readiness: Arc::default(),
             metrics: Arc::new(crate::telemetry::Metrics::new().unwrap()),
-        };
+        }
+    }
+
+    pub async fn open(&self) -> std::result::Result<Running, RepositoryError> {
+        let config = self.config();
         let (publisher, repository, task) = Publisher::open(self.store.clone(), config).await?;
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(task.run(shutdown.clone()));
