@@ -48,6 +48,9 @@ pub struct Collector {
     bins: Vec<Known>,
 }
 
+/// How old a write must be that never came to its end.
+const STAGED: Duration = Duration::from_secs(60 * 60);
+
 /// What one version of a bin names.
 #[derive(Debug, Clone, Default)]
 struct Known {
@@ -132,7 +135,11 @@ impl Collector {
             let read = self.read(star, progress).await;
             // Where it was overtaken, an object that is missing may have been garbage.
             if self.star().await? == Some(star) {
-                return self.sweep(&read?, mode, progress).await;
+                let collected = self.sweep(&read?, mode, progress).await?;
+                if mode == Mode::Delete {
+                    self.store.sweep(self.grace.max(STAGED)).await?;
+                }
+                return Ok(collected);
             }
         }
         Ok(Collected { overtaken: true, ..Collected::default() })

@@ -128,19 +128,6 @@ impl Store {
         underway.end(put.map(drop).map_err(|source| failed("write", name, source)))
     }
 
-    /// Writes `name` anew and durably, with what it holds already. For what nobody can see yet.
-    ///
-    /// # Errors
-    /// [`StoreError::Object`].
-    pub async fn replace(
-        &self,
-        name: &str,
-        bytes: impl Into<PutPayload>,
-    ) -> Result<(), StoreError> {
-        let put = self.objects.put(&Name::from(name), bytes.into()).await;
-        put.map(drop).map_err(|source| failed("write", name, source))
-    }
-
     /// Reads `name`; `None` where it does not exist.
     ///
     /// # Errors
