@@ -33,7 +33,8 @@ fn of_two_inits_one_fails() {
     let won: Vec<_> = outputs.iter().map(|output| output.status.success()).collect();
     assert_eq!(won.iter().filter(|won| **won).count(), 1, "{outputs:?}");
     let (winner, loser) = if won[0] { (&one, &outputs[1]) } else { (&other, &outputs[0]) };
-    assert!(said(loser).contains("root/1.root.json"), "{}", said(loser));
+    let why = ["root/1.root.json", "there is a repository already"];
+    assert!(why.iter().any(|why| said(loser).contains(why)), "{}", said(loser));
     let root = fs::read(winner.ceremony.path().join("1.root.json")).expect("a root");
     assert_eq!(one.read("root/1.root.json"), Some(root));
     assert!(winner.online_key().exists());
@@ -65,7 +66,11 @@ fn a_service_that_lets_several_creators_win_is_refused() {
     assert!(!output.status.success());
     let sentence = said(&output);
     let sentence = sentence.lines().find(|line| line.starts_with("countersign: "));
-    assert!(sentence.is_some_and(|sentence| sentence.contains("if absent")), "{}", said(&output));
+    assert!(
+        sentence.is_some_and(|sentence| sentence.contains("If-None-Match")),
+        "{}",
+        said(&output)
+    );
     assert!(proxy.hits() >= 8);
 }
 
@@ -321,18 +326,19 @@ fn what_is_superseded_goes(kind: Kind) {
     assert!(!told.contains("root/") && !told.contains("journal/"), "{told}");
     assert_eq!(objects.signed(), before);
 
-    collect(&[]);
-    let after = objects.signed();
     let count = |names: &[String], folder: &str| {
         names.iter().filter(|name| name.starts_with(folder)).count()
     };
+    let after = eventually("one timestamp", SOON, || {
+        collect(&[]);
+        Some(objects.signed()).filter(|names| count(names, "timestamps/") == 1)
+    });
     for folder in ["root/", "journal/"] {
         assert_eq!(count(&after, folder), count(&before, folder), "{folder}");
     }
     for folder in ["metadata/", "timestamps/", "pages/"] {
         assert!(count(&after, folder) < count(&before, folder), "{folder}: {after:?}");
     }
-    assert_eq!(count(&after, "timestamps/"), 1, "{after:?}");
     setup.fsck();
 
     // A client from before finds everything, and so does a new one.
