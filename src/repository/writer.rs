@@ -43,7 +43,7 @@ pub(super) struct Writer {
     pub(super) touched: Touched,
     census: Census,
     /// Tells this writer's commits from others'.
-    id: String,
+    pub(super) id: String,
     attempts: u64,
     /// When the last publication was made, by its writer's clock.
     pub(super) last: Timestamp,

@@ -1,6 +1,7 @@
 //! What the repository does as a whole.
 
 mod crash;
+mod simulation;
 mod support;
 
 use std::sync::Arc;
