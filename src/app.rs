@@ -15,9 +15,9 @@ use crate::config::Config;
 use crate::control;
 use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
-use crate::repository::{Contents, Publisher, PublisherConfig, Repository};
+use crate::repository::{Collector, Contents, Mode, Publisher, PublisherConfig};
 use crate::spool::Spool;
-use crate::store::{Store, layout};
+use crate::store::{Store, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
 use crate::time::Clock;
 use crate::tuf::{Digest, bins};
@@ -48,13 +48,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let index = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
 
-    let store = Store::open(&config.data.join(layout::REPOSITORY))?;
+    let location = StoreLocation::of(&config)?;
+    let store = open_store(&config)?.with_metrics(metrics.clone());
     let keys = KeyFolder::new(&config.data);
     // Before anything is made: a mirror that wants a login is not opened.
     let listed = watch::probe(&upstream, config.access).await?;
-    let root = ensure_repository(&config, &store, &keys, listed).await?;
-    let (publisher, repository, publishing) =
-        open_publisher(&config, &store, &keys, &metrics, &readiness).await?;
+    store.self_test().await.with_context(|| format!("cannot use the store {location}"))?;
+    let root = ensure_repository(&config, &location, &store, &keys, listed).await?;
+    let publishing = publishing(&config, &metrics, &readiness)?;
+    let (publisher, repository, publishing) = Publisher::open(store.clone(), publishing).await?;
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
     readiness.met("repository");
 
@@ -64,7 +66,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         spool: spool.clone(),
         repository: repository.clone(),
         publisher,
-        store,
+        store: store.clone(),
         metrics: metrics.clone(),
         config: config.clone(),
     });
@@ -73,6 +75,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let last = CancellationToken::new();
     let publishing = tokio::spawn(publishing.run(last.clone()));
     tokio::spawn(repository.clone().keep_looking(last.clone()));
+    tokio::spawn(collect(
+        store.clone(),
+        watcher.clone(),
+        config.clone(),
+        metrics.clone(),
+        last.clone(),
+    ));
     tokio::spawn(show_spool(spool.clone(), metrics.clone(), last.clone()));
     let watching = tokio::spawn(watcher.clone().run(stop.clone()));
     let socket = config.data.join(control::SOCKET);
@@ -109,11 +118,18 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// Makes the repository where there is none and it may be made; the SHA-256 of `1.root.json`.
 async fn ensure_repository(
     config: &Config,
+    location: &StoreLocation,
     store: &Store,
     keys: &KeyFolder,
     listed: Option<usize>,
 ) -> anyhow::Result<Digest> {
     if store.list(layout::TIMESTAMPS).await?.is_empty() {
+        if store.is_shared() {
+            anyhow::bail!(
+                "there is no repository in {location}: make one, once, with `countersign init --store {location} --out DIR`, \
+                 and put a copy of DIR/online.pem into the data folder of each replica"
+            );
+        }
         if config.no_init {
             anyhow::bail!(
                 "there is no repository in {}: run `countersign init --data {0}`, or start without --no-init",
@@ -147,17 +163,31 @@ fn bins_for(config: &Config, listed: Option<usize>) -> u32 {
     listed.map_or(bins::UNTOLD, |n| bins::best_count(n as u64 * TARGETS_A_PROJECT))
 }
 
-async fn open_publisher(
+/// The store that is configured, opened for writing.
+///
+/// # Errors
+/// Where another process has it, or it cannot be used.
+pub fn open_store(config: &Config) -> anyhow::Result<Store> {
+    Ok(Store::at(&StoreLocation::of(config)?)?)
+}
+
+/// How the repository is published, with the online keys loaded.
+///
+/// # Errors
+/// Where a key cannot be loaded.
+pub fn publishing(
     config: &Config,
-    store: &Store,
-    keys: &KeyFolder,
     metrics: &Arc<Metrics>,
     readiness: &Arc<Readiness>,
-) -> anyhow::Result<(Publisher, Repository, crate::repository::PublishingTask)> {
-    let page_path = format!("{}project/", config.upstream_url()?.path());
-    let publisher = PublisherConfig {
+) -> anyhow::Result<PublisherConfig> {
+    let index =
+        config.upstream_url().map_or_else(|_| "/simple/".into(), |url| url.path().to_owned());
+    let page_path = format!("{index}project/");
+    Ok(PublisherConfig {
         memory: config.cache.memory,
-        signers: vec![keys.load_online()?],
+        signers: vec![KeyFolder::new(&config.data).load_online().context(
+            "the online key is needed: put a copy of the online.pem that init wrote into the data folder",
+        )?],
         contents: Contents {
             targets: config.targets,
             html: config.html,
@@ -168,8 +198,33 @@ async fn open_publisher(
         clock: Clock::System,
         metrics: metrics.clone(),
         readiness: readiness.clone(),
-    };
-    Ok(Publisher::open(store.clone(), publisher).await?)
+    })
+}
+
+/// Deletes what was superseded, from time to time; one replica is enough.
+async fn collect(
+    store: Store,
+    watcher: Watcher,
+    config: Arc<Config>,
+    metrics: Arc<Metrics>,
+    until: CancellationToken,
+) {
+    let grace = config.store.grace;
+    let mut collector = Collector::new(store, grace);
+    while until.run_until_cancelled(tokio::time::sleep(grace / 2)).await.is_some() {
+        if !watcher.is_polling() {
+            continue;
+        }
+        let pass = collector.collect(Mode::Delete, &|_| ());
+        match until.run_until_cancelled(pass).await {
+            Some(Ok(collected)) => metrics.collected.inc_by(collected.objects()),
+            Some(Err(error)) => {
+                metrics.collection_failures.inc();
+                tracing::warn!(%error, "superseded objects could not be deleted; trying again later");
+            }
+            None => return,
+        }
+    }
 }
 
 /// Keeps the gauge of the spool's size.

@@ -6,16 +6,23 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::telemetry::log;
+use crate::telemetry::log as logging;
 
 pub mod allow;
 pub mod block;
 pub mod check;
 mod environment;
+pub mod export;
 mod flags;
+pub mod fsck;
+pub mod gc;
 pub mod init;
 pub mod inspect;
+pub mod log;
+mod open;
+mod progress;
 mod report;
+pub mod restore;
 pub mod serve;
 
 pub use environment::Environment;
@@ -65,6 +72,21 @@ pub enum Command {
     /// Withdraw a project or a file at once; told to the running process.
     #[command(long_about = block::ABOUT)]
     Block(block::Args),
+    /// Go on with a repository that was put back to an earlier state.
+    #[command(long_about = restore::ABOUT)]
+    Restore(restore::Args),
+    /// Write what is published into a folder: a static TUF repository.
+    #[command(long_about = export::ABOUT)]
+    Export(export::Args),
+    /// Look for damage: every signature, hash, bin, page and commit.
+    #[command(long_about = fsck::ABOUT)]
+    Fsck(fsck::Args),
+    /// Delete what was superseded more than the grace period ago.
+    #[command(long_about = gc::ABOUT)]
+    Gc(gc::Args),
+    /// Show the journal: what was published, when and by whom.
+    #[command(long_about = log::ABOUT)]
+    Log(log::Args),
 }
 
 impl Command {
@@ -76,6 +98,11 @@ impl Command {
             Self::Check(args) => check::run(args, environment).await,
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
+            Self::Restore(args) => restore::run(args, environment).await,
+            Self::Export(args) => export::run(args, environment).await,
+            Self::Fsck(args) => fsck::run(args, environment).await,
+            Self::Gc(args) => gc::run(args, environment).await,
+            Self::Log(args) => log::run(args, environment).await,
         }
     }
 
@@ -98,8 +125,11 @@ pub fn main() -> ExitCode {
 
 fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let filter = environment.log_filter().unwrap_or(cli.command.log_filter());
-    log::init(log::Format::Auto, filter)?;
+    logging::init(logging::Format::Auto, filter)?;
     install_crypto_provider();
+    // Reads FAILPOINTS; see `store::failpoint`.
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

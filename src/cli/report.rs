@@ -84,6 +84,6 @@ pub(super) fn one_sentence(text: &str) -> String {
     text.split_whitespace().map(safe).collect::<Vec<_>>().join(" ")
 }
 
-fn complain(sentence: &str) {
+pub(super) fn complain(sentence: &str) {
     let _ = writeln!(io::stderr(), "countersign: {sentence}");
 }

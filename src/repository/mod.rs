@@ -3,15 +3,20 @@
 //! Reading ([`Repository`]) and writing ([`Publisher`]) are apart: who serves holds no key and no writable store.
 
 mod attempt;
+mod bin;
 mod cache;
 mod census;
 mod changes;
+mod collect;
 mod commit;
 mod document;
 mod draft;
 mod edit;
 mod error;
+pub mod export;
+pub mod fsck;
 mod gauges;
+mod history;
 mod horizon;
 pub mod load;
 mod look;
@@ -21,6 +26,7 @@ mod published;
 mod publisher;
 mod reader;
 mod renewal;
+mod restore;
 mod signing;
 mod skew;
 mod superseded;
@@ -28,15 +34,18 @@ mod touched;
 mod visible;
 mod writer;
 
+pub use collect::{Collected, Collector, Mode, Progress};
 pub use commit::{AllowedRecord, Commit, FileRecord, ProjectRecord, SnapshotRef};
 pub use document::{Document, Encoding};
 pub use draft::Contents;
 pub use edit::{Blocked, Decision, Edit, PageChange, ProjectBase, Receipt, Refused, Seen};
 pub use error::RepositoryError;
+pub use history::{Journal, Selection};
 pub use paths::{file_path, page_path};
 pub use published::{Base, Published};
 pub use publisher::{Publisher, PublisherConfig, PublishingTask};
 pub use reader::Repository;
+pub use restore::{Advanced, advance};
 #[cfg(test)]
 mod tests;
 

@@ -9,7 +9,10 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use super::label::{CodeClass, Label, LookOutcome, Role, Route, Trigger, UpstreamOutcome};
+use super::label::{
+    CodeClass, Label, LookOutcome, Role, Route, StoreOperation, StoreOutcome, Trigger,
+    UpstreamOutcome,
+};
 use super::process::ProcessCollector;
 use super::refusals::Refusals;
 
@@ -40,6 +43,10 @@ pub struct Metrics {
     pub publication_failures: IntCounter,
     /// Commits that another writer was first to make.
     pub conflicts: IntCounter,
+    /// Superseded objects deleted.
+    pub collected: IntCounter,
+    /// Passes of garbage collection that failed.
+    pub collection_failures: IntCounter,
     /// The store's time less this machine's, seconds.
     pub clock_skew: Gauge,
     /// 1 while the clock seems wrong.
@@ -60,6 +67,12 @@ pub struct Metrics {
     pub spool_bytes: IntGauge,
     /// Looks at projects.
     pub looks: Family<IntCounterVec, (Trigger, LookOutcome)>,
+    /// What was asked of the store.
+    pub store_operations: Family<IntCounterVec, (StoreOperation, StoreOutcome)>,
+    /// How long the store took, seconds.
+    pub store_duration: Family<HistogramVec, StoreOperation>,
+    /// 1 after an operation of the store that did not fail.
+    pub store_up: IntGauge,
 }
 
 const FAST: [f64; 14] =
@@ -103,6 +116,12 @@ impl Metrics {
                 "store_conflicts_total",
                 "Publications that another replica was first to make.",
             )?,
+            collected: new
+                .counter("collected_objects_total", "Superseded objects that were deleted.")?,
+            collection_failures: new.counter(
+                "collection_failures_total",
+                "Passes of garbage collection that failed.",
+            )?,
             clock_skew: new.float("clock_skew_seconds", "The store's time less this machine's.")?,
             clock_wrong: new.gauge(
                 "clock_wrong",
@@ -130,6 +149,15 @@ impl Metrics {
             )?,
             spool_bytes: new.gauge("spool_bytes", "Verified files on disk.")?,
             looks: new.counters("looks_total", "Looks at projects.")?,
+            store_operations: new
+                .counters("store_operations_total", "What was asked of the store.")?,
+            store_duration: new.histograms(
+                "store_operation_duration_seconds",
+                "From asking the store to its answer.",
+                &FAST,
+            )?,
+            store_up: new
+                .gauge("store_up", "1 if the last operation of the store did not fail, else 0.")?,
             registry,
         })
     }

@@ -1,7 +1,15 @@
 //! What the repository does as a whole.
 
+mod collect;
 mod crash;
+<<<<<<< HEAD
 mod simulation;
+=======
+mod dated;
+mod fsck;
+mod history;
+mod restore;
+>>>>>>> main
 mod support;
 
 use std::sync::Arc;

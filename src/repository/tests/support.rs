@@ -22,6 +22,7 @@ use crate::repository::{
     Blocked, Contents, Decision, Edit, PageChange, ProjectBase, Publisher, PublisherConfig,
     Receipt, Repository, RepositoryError,
 };
+use crate::signer::Signer;
 use crate::store::Store;
 use crate::time::Clock;
 use crate::tuf::Digest;
@@ -148,6 +149,14 @@ impl Bench {
         bench
     }
 
+    /// A bench whose store others may write to.
+    pub async fn shared() -> Self {
+        let unmade = Self::unmade();
+        let bench = Self { store: Store::over_shared(unmade.faulty.clone()), ..unmade };
+        bench.init().await.unwrap();
+        bench
+    }
+
     /// A bench without a repository.
     pub fn unmade() -> Self {
         let faulty = Faulty::new();
@@ -167,17 +176,26 @@ impl Bench {
         Ok(made.root_sha256)
     }
 
-    pub async fn open(&self) -> std::result::Result<Running, RepositoryError> {
-        let config = PublisherConfig {
+    /// The online key.
+    pub fn online(&self) -> Arc<dyn Signer> {
+        KeyFolder::new(self.keys.path()).load_online().unwrap()
+    }
+
+    pub fn config(&self) -> PublisherConfig {
+        PublisherConfig {
             memory: 1 << 20,
-            signers: vec![KeyFolder::new(self.keys.path()).load_online().unwrap()],
+            signers: vec![self.online()],
             contents: self.contents.clone(),
             validity: ValidityConfig::default(),
             store: StoreConfig::default(),
             clock: Clock::System,
             readiness: Arc::default(),
             metrics: Arc::new(crate::telemetry::Metrics::new().unwrap()),
-        };
+        }
+    }
+
+    pub async fn open(&self) -> std::result::Result<Running, RepositoryError> {
+        let config = self.config();
         let (publisher, repository, task) = Publisher::open(self.store.clone(), config).await?;
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(task.run(shutdown.clone()));
