@@ -222,7 +222,8 @@ impl Writer {
         self.catch_up().await?;
         let version = self.repository.published().timestamp.signed.version;
         if self.store.is_shared() {
-            self.watch.compare(self.store.now().await?)?;
+            let began = self.watch.now();
+            self.watch.compare(began, self.store.now().await?)?;
         }
         let renewed = self.make_visible(Goal::After(version)).await;
         self.unsure |= renewed.is_err();
