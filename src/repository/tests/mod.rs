@@ -2,14 +2,11 @@
 
 mod collect;
 mod crash;
-<<<<<<< HEAD
-mod simulation;
-=======
 mod dated;
 mod fsck;
 mod history;
 mod restore;
->>>>>>> main
+mod simulation;
 mod support;
 
 use std::sync::Arc;

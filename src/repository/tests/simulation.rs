@@ -3,7 +3,6 @@
 
 mod actors;
 mod checks;
-mod collector;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,7 +11,7 @@ use crate::index::{Format, Links, ProjectName, ProjectPage};
 use crate::repository::renewal::Renewal;
 use crate::repository::writer::{Renewals, Writer};
 use crate::repository::{
-    Contents, Edit, PublisherConfig, Repository, RepositoryError, Seen, page_path,
+    Collector, Contents, Edit, Mode, PublisherConfig, Repository, RepositoryError, Seen, page_path,
 };
 use crate::signer::Signer;
 use crate::store::Store;
@@ -20,7 +20,6 @@ use crate::tuf::{self, Digest, Signed, Snapshot, Targets};
 
 use super::super::support::{Exactly, page, project};
 use super::checks::Checks;
-use super::collector::collect;
 use super::world::{Process, World};
 
 pub const GRACE: Duration = Duration::from_secs(3600);
@@ -187,10 +186,10 @@ async fn publish(
 
 /// Collects garbage, for ever.
 pub async fn clean(shared: Arc<Shared>, process: Process) {
-    let store = Store::over_shared(Arc::new(process.clone()));
+    let mut collector = Collector::new(Store::over_shared(Arc::new(process.clone())), GRACE);
     loop {
         process.think("collect").await;
-        if let Err(error) = collect(&store, GRACE).await {
+        if let Err(error) = collector.collect(Mode::Delete, &|_| ()).await {
             shared.excuse("the collector", &error, true);
         }
     }
@@ -248,7 +247,8 @@ impl Client {
     }
 
     async fn refresh(&mut self) -> Option<()> {
-        let timestamp = self.ask("the timestamp", |replica| async move { replica.timestamp().await });
+        let timestamp =
+            self.ask("the timestamp", |replica| async move { replica.timestamp().await });
         let timestamp = Signed::<tuf::Timestamp>::parse(&timestamp.await?.bytes).unwrap().signed;
         if timestamp.version < self.timestamp {
             let (seen, now) = (self.timestamp, timestamp.version);

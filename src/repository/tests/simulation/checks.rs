@@ -190,9 +190,9 @@ impl Checks {
         match bytes {
             Some(bytes) if right == Some(&Digest::of(bytes)) => Ok(()),
             Some(_) => Err(format!("{name} was answered with what was never visible")),
-            None if self.is_young(now, |v| v.versions.get(role) == Some(&version)) => {
-                Err(format!("{name} is not answered, though it is of now or less than {GRACE:?} old"))
-            }
+            None if self.is_young(now, |v| v.versions.get(role) == Some(&version)) => Err(format!(
+                "{name} is not answered, though it is of now or less than {GRACE:?} old"
+            )),
             None => Ok(()),
         }
     }

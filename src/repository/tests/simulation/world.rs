@@ -1,6 +1,6 @@
 //! A shared object store whose every operation waits until the schedule lets it happen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -150,11 +150,6 @@ impl State {
             None => Event::Created(name),
         });
     }
-
-    /// The names of the actors that wait.
-    pub fn waiting(&self) -> BTreeSet<usize> {
-        self.pending.values().map(|pending| pending.actor).collect()
-    }
 }
 
 /// One process' way to the store.
@@ -200,8 +195,11 @@ fn lost() -> Error {
     Error::Generic { store: "simulated", source: "planned fault".into() }
 }
 
+/// 412, as services say it.
 fn exists(name: &Name) -> Error {
-    Error::AlreadyExists { path: name.to_string(), source: "taken".into() }
+    let path = name.to_string();
+    let source = Error::Precondition { path: path.clone(), source: "412".into() };
+    Error::AlreadyExists { path, source: source.into() }
 }
 
 fn meta(name: &str, object: &Object) -> ObjectMeta {
