@@ -43,7 +43,7 @@ pub(super) struct Writer {
     pub(super) touched: Touched,
     census: Census,
     /// Tells this writer's commits from others'.
-    id: String,
+    pub(super) id: String,
     /// Who this is, for the journal.
     pub(super) by: String,
     attempts: u64,
@@ -272,7 +272,8 @@ impl Writer {
         if !self.store.is_shared() {
             return self.check_clock();
         }
-        self.watch.compare(self.store.now().await?)
+        let began = self.watch.now();
+        self.watch.compare(began, self.store.now().await?)
     }
 
     /// Nothing is signed with a clock that cannot be right. (A shared store dates what is attempted.)
