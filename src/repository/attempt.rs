@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 
 use crate::index::ProjectName;
 use crate::signer;
@@ -92,7 +93,6 @@ impl Writer {
         projects: Vec<ProjectRecord>,
         renewed: u64,
     ) -> Result<bool, RepositoryError> {
-        self.compare_clocks(&base).await?;
         let at = self.watch.now();
         let commit = Commit {
             number: base.commit,
@@ -115,15 +115,14 @@ impl Writer {
         Ok(true)
     }
 
-    /// Compares this machine's clock with the date that a shared store gave the new snapshot.
-    async fn compare_clocks(&self, base: &Base) -> Result<(), RepositoryError> {
+    /// Compares this machine's clock with the date that a shared store gave `object`, written since `began`.
+    async fn compare_clocks(&self, began: Timestamp, object: &str) -> Result<(), RepositoryError> {
         if !self.store.is_shared() {
             return Ok(());
         }
-        let name = layout::metadata(base.snapshot.signed.version, "snapshot");
-        match self.store.date(&name).await? {
-            Some(date) => self.watch.compare(date),
-            None => Err(RepositoryError::damaged(name, "it was written and is not there")),
+        match self.store.date(object).await? {
+            Some(date) => self.watch.compare(began, date),
+            None => Err(RepositoryError::damaged(object, "it was written and is not there")),
         }
     }
 
@@ -146,11 +145,17 @@ impl Writer {
     ) -> Result<(), RepositoryError> {
         let name = layout::page(&page.digest, commit);
         let packed = pack(&page.bytes).map_err(|e| RepositoryError::damaged(&name, e))?;
-        if self.store.create(&name, packed, durable).await? == Created::Taken {
-            // An interrupted attempt wrote it, or another writer; it must hold the same.
-            let stored = load::object(&self.store, &name).await?;
-            unpack(&stored, &page.digest, page.bytes.len() as u64)
-                .map_err(|reason| RepositoryError::damaged(&name, reason))?;
+        let packed = Bytes::from(packed);
+        if self.store.create(&name, packed.clone(), durable).await? == Created::New {
+            return Ok(());
+        }
+        // An interrupted attempt wrote it, or another writer; it must hold the same.
+        let stored = load::object(&self.store, &name).await?;
+        match unpack(&stored, &page.digest, page.bytes.len() as u64) {
+            Ok(_) => {}
+            // Torn when the power went, before anybody could see it.
+            Err(_) if !self.store.is_shared() => self.store.replace(&name, packed).await?,
+            Err(reason) => return Err(RepositoryError::damaged(&name, reason)),
         }
         Ok(())
     }
@@ -208,7 +213,9 @@ impl Writer {
             root.verify("snapshot", &signed).map_err(RepositoryError::metadata("snapshot"))?;
             let bytes = within("snapshot", signed.to_bytes()?, LARGEST_SNAPSHOT)?;
             let object = layout::metadata(snapshot.version, "snapshot");
+            let began = self.watch.now();
             if self.store.create(&object, bytes.clone(), durable).await? == Created::New {
+                self.compare_clocks(began, &object).await?;
                 return Ok(Base {
                     commit: number,
                     snapshot: Arc::new(signed),

@@ -44,12 +44,16 @@ impl Watch {
         now.checked_add(skew).unwrap_or(now)
     }
 
-    /// The store just dated something `date`.
-    pub(super) fn compare(&self, date: Timestamp) -> Result<(), RepositoryError> {
-        let now = self.now();
-        let skew = date.duration_since(now);
+    /// The store dated `date` what was written to it between `began` and now.
+    ///
+    /// That may have been long, where this process was stopped or the store was slow: the date tells within which bounds the
+    /// error is, and what was known before is kept where it lies between them.
+    pub(super) fn compare(&self, began: Timestamp, date: Timestamp) -> Result<(), RepositoryError> {
+        let (least, most) = (date.duration_since(self.now()), date.duration_since(began));
+        let known = SignedDuration::from_millis(self.skew.load(Ordering::Relaxed));
+        let skew = known.min(most).max(least);
         self.skew.store(i64::try_from(skew.as_millis()).unwrap_or(0), Ordering::Relaxed);
-        self.metrics.clock_skew.set(skew.as_secs_f64());
+        self.metrics.clock_skew.set(-skew.as_secs_f64());
         self.judge(skew.abs() <= TOLERANCE, "the store", date)
     }
 
@@ -70,5 +74,29 @@ impl Watch {
             true => Ok(()),
             false => Err(RepositoryError::Clock { now: self.now(), what, other }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_wait_is_no_wrong_clock() {
+        let at = |minutes: i64| Timestamp::from_second(minutes * 60).unwrap();
+        let clock = Clock::at(at(100));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let watch = Watch::new(clock.clone(), ClockCheck::Check, metrics);
+        // Written at once, answered after an hour.
+        assert!(watch.compare(at(40), at(40)).is_ok());
+        assert_eq!(watch.store_now(), at(100));
+        assert!(watch.compare(at(100), at(97)).is_ok());
+        assert_eq!(watch.store_now(), at(97));
+        // Nothing contradicts what is known.
+        assert!(watch.compare(at(60), at(80)).is_ok());
+        assert_eq!(watch.store_now(), at(97));
+        assert!(watch.compare(at(99), at(94)).is_err());
+        assert!(watch.compare(at(99), at(106)).is_err());
+        assert_eq!(watch.store_now(), at(106));
     }
 }

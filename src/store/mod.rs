@@ -128,6 +128,20 @@ impl Store {
         underway.end(put.map(drop).map_err(|source| failed("write", name, source)))
     }
 
+    /// Writes `name` durably, whether or not it exists. For what nobody can see yet, where nobody else writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Object`].
+    pub async fn replace(
+        &self,
+        name: &str,
+        bytes: impl Into<PutPayload>,
+    ) -> Result<(), StoreError> {
+        let underway = self.tally.begin(StoreOperation::Put);
+        let put = self.objects.put(&Name::from(name), bytes.into()).await;
+        underway.end(put.map(drop).map_err(|source| failed("write", name, source)))
+    }
+
     /// Reads `name`; `None` where it does not exist.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ pub struct Metrics {
     pub collected: IntCounter,
     /// Passes of garbage collection that failed.
     pub collection_failures: IntCounter,
-    /// The store's time less this machine's, seconds.
+    /// This machine's time less that of an object store, seconds.
     pub clock_skew: Gauge,
     /// 1 while the clock seems wrong.
     pub clock_wrong: IntGauge,
@@ -122,7 +122,8 @@ impl Metrics {
                 "collection_failures_total",
                 "Passes of garbage collection that failed.",
             )?,
-            clock_skew: new.float("clock_skew_seconds", "The store's time less this machine's.")?,
+            clock_skew: new
+                .float("clock_skew_seconds", "This machine's time less that of an object store.")?,
             clock_wrong: new.gauge(
                 "clock_wrong",
                 "1 while the clock seems wrong and nothing is signed, else 0.",

@@ -4,6 +4,7 @@
 
 mod client;
 mod collector;
+mod every_step;
 mod holds;
 mod observer;
 mod replica;

@@ -90,9 +90,10 @@ impl Replica {
 
     /// Whether a name belongs to the newest publication, or to one superseded less than a grace period ago.
     pub fn knows(&self, world: &World, name: Name) -> bool {
-        let Some(view) = self.view.as_ref().filter(|view| world.now - view.began <= HALF) else {
+        let Some(view) = &self.view else { return false };
+        if world.rules.looks_age && world.now - view.began > HALF {
             return false;
-        };
+        }
         let superseded = view.loaded.iter().skip(1).map(|next| Some(next.date)).chain([None]);
         let mut live = view
             .loaded

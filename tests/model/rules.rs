@@ -48,6 +48,8 @@ pub struct Rules {
     pub look_after_request: bool,
     /// Who is asked for a name that it does not know looks before it answers 404. Off: 404 at once.
     pub look_before_404: bool,
+    /// What a look saw is believed for half the grace period, and then looked at again. Off: until the next look.
+    pub looks_age: bool,
     /// Whether a name may be answered is checked after it was read. Off: before.
     pub checked_after_read: bool,
 }
@@ -77,6 +79,7 @@ impl Rules {
         look_loads_superseded: true,
         look_after_request: true,
         look_before_404: true,
+        looks_age: true,
         checked_after_read: true,
     };
 }

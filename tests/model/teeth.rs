@@ -48,5 +48,6 @@ without! {
     look_loads_superseded breaks ClientMissing under EVEN;
     look_after_request breaks ClientWentBack under EVEN;
     look_before_404 breaks ClientMissing under EVEN;
+    looks_age breaks ClientMisled under FETCHING;
     checked_after_read breaks ClientMisled under FETCHING;
 }

@@ -6,6 +6,7 @@ mod dated;
 mod fsck;
 mod history;
 mod restore;
+mod simulation;
 mod support;
 
 use std::sync::Arc;
