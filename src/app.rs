@@ -15,9 +15,9 @@ use crate::config::Config;
 use crate::control;
 use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
-use crate::repository::{Contents, Publisher, PublisherConfig, Repository};
+use crate::repository::{Contents, Publisher, PublisherConfig};
 use crate::spool::Spool;
-use crate::store::{Store, layout};
+use crate::store::{Store, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
 use crate::time::Clock;
 use crate::tuf::{Digest, bins};
@@ -48,13 +48,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let index = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
 
-    let store = Store::open(&config.data.join(layout::REPOSITORY))?;
+    let location = StoreLocation::of(&config)?;
+    let store = open_store(&config)?.with_metrics(metrics.clone());
     let keys = KeyFolder::new(&config.data);
     // Before anything is made: a mirror that wants a login is not opened.
     let listed = watch::probe(&upstream, config.access).await?;
-    let root = ensure_repository(&config, &store, &keys, listed).await?;
-    let (publisher, repository, publishing) =
-        open_publisher(&config, &store, &keys, &metrics, &readiness).await?;
+    store.self_test().await.with_context(|| format!("cannot use the store {location}"))?;
+    let root = ensure_repository(&config, &location, &store, &keys, listed).await?;
+    let publishing = publishing(&config, &metrics, &readiness)?;
+    let (publisher, repository, publishing) = Publisher::open(store.clone(), publishing).await?;
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
     readiness.met("repository");
 
@@ -109,11 +111,18 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// Makes the repository where there is none and it may be made; the SHA-256 of `1.root.json`.
 async fn ensure_repository(
     config: &Config,
+    location: &StoreLocation,
     store: &Store,
     keys: &KeyFolder,
     listed: Option<usize>,
 ) -> anyhow::Result<Digest> {
     if store.list(layout::TIMESTAMPS).await?.is_empty() {
+        if store.is_shared() {
+            anyhow::bail!(
+                "there is no repository in {location}: make one, once, with `countersign init --store {location} --out DIR`, \
+                 and put a copy of DIR/online.pem into the data folder of each replica"
+            );
+        }
         if config.no_init {
             anyhow::bail!(
                 "there is no repository in {}: run `countersign init --data {0}`, or start without --no-init",
@@ -147,17 +156,31 @@ fn bins_for(config: &Config, listed: Option<usize>) -> u32 {
     listed.map_or(bins::UNTOLD, |n| bins::best_count(n as u64 * TARGETS_A_PROJECT))
 }
 
-async fn open_publisher(
+/// The store that is configured, opened for writing.
+///
+/// # Errors
+/// Where another process has it, or it cannot be used.
+pub fn open_store(config: &Config) -> anyhow::Result<Store> {
+    Ok(Store::at(&StoreLocation::of(config)?)?)
+}
+
+/// How the repository is published, with the online keys loaded.
+///
+/// # Errors
+/// Where a key cannot be loaded.
+pub fn publishing(
     config: &Config,
-    store: &Store,
-    keys: &KeyFolder,
     metrics: &Arc<Metrics>,
     readiness: &Arc<Readiness>,
-) -> anyhow::Result<(Publisher, Repository, crate::repository::PublishingTask)> {
-    let page_path = format!("{}project/", config.upstream_url()?.path());
-    let publisher = PublisherConfig {
+) -> anyhow::Result<PublisherConfig> {
+    let index =
+        config.upstream_url().map_or_else(|_| "/simple/".into(), |url| url.path().to_owned());
+    let page_path = format!("{index}project/");
+    Ok(PublisherConfig {
         memory: config.cache.memory,
-        signers: vec![keys.load_online()?],
+        signers: vec![KeyFolder::new(&config.data).load_online().context(
+            "the online key is needed: put a copy of the online.pem that init wrote into the data folder",
+        )?],
         contents: Contents {
             targets: config.targets,
             html: config.html,
@@ -168,8 +191,7 @@ async fn open_publisher(
         clock: Clock::System,
         metrics: metrics.clone(),
         readiness: readiness.clone(),
-    };
-    Ok(Publisher::open(store.clone(), publisher).await?)
+    })
 }
 
 /// Keeps the gauge of the spool's size.

@@ -33,6 +33,8 @@ pub struct InitOptions {
 pub struct Initialized {
     /// SHA-256 of `1.root.json`: what clients compare.
     pub root_sha256: Digest,
+    /// `1.root.json` itself.
+    pub root: Bytes,
     /// Number of bins.
     pub bins: u32,
 }
@@ -41,11 +43,14 @@ pub struct Initialized {
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// There is one.
-    #[error("there is a repository already; init never changes one. Choose another --data")]
-    Exists,
-    /// An interrupted init used other keys.
     #[error(
-        "root/1.root.json was made with other keys: put back the keys of that init, or choose another --data"
+        "there is a repository already; init never changes one. Choose another --data or --store"
+    )]
+    Exists,
+    /// Another init was first, or the keys of an interrupted one are not there.
+    #[error(
+        "root/1.root.json was made with other keys, which claims the store: put back the keys of that init, or choose another \
+         --data or --store"
     )]
     OtherKeys,
     /// The number of bins cannot be.
@@ -107,7 +112,8 @@ pub async fn init(
     let root = Signing { store, key: &keys.root, durable: Durable::Now };
     let (signed, root_bytes) =
         root.write(&layout::root(1), root_role(&keys, validity, now)?).await?;
-    for (role, key) in [("root", &keys.root), ("timestamp", &keys.online)] {
+    let claim = [("root", &keys.root), ("targets", &keys.targets), ("timestamp", &keys.online)];
+    for (role, key) in claim {
         let listed = signed.signed.roles.get(role);
         if listed.is_none_or(|listed| !listed.keyids.contains(&key.key().id())) {
             return Err(InitError::OtherKeys);
@@ -144,7 +150,8 @@ pub async fn init(
     let timestamp = timestamp_role(&bytes, validity, now)?;
     let online = Signing { durable: Durable::Now, ..online };
     online.write(&layout::timestamp(1), timestamp).await?;
-    Ok(Initialized { root_sha256: Digest::of(&root_bytes), bins: *bins })
+    let bins = 1 << succinct.bit_length;
+    Ok(Initialized { root_sha256: Digest::of(&root_bytes), root: root_bytes, bins })
 }
 
 /// Signs with one key and writes; what an interrupted init wrote stays.
@@ -162,7 +169,15 @@ impl Signing<'_> {
             return Ok((signed, bytes));
         }
         let there = self.store.read(name).await?.unwrap_or_default();
-        Ok((Signed::parse(&there)?, there))
+        match Signed::parse(&there) {
+            Ok(parsed) => Ok((parsed, there)),
+            // What was not synced when the power went may be there and empty. Nothing names it yet.
+            Err(_) if self.durable == Durable::AtSync && !self.store.is_shared() => {
+                self.store.put(name, bytes.clone()).await?;
+                Ok((signed, bytes))
+            }
+            Err(damaged) => Err(damaged.into()),
+        }
     }
 }
 

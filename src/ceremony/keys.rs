@@ -1,6 +1,7 @@
 //! Where the key files lie in a data folder.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,10 +54,24 @@ impl KeyFolder {
 }
 
 fn load_or_make(path: &Path) -> Result<Arc<dyn Signer>, SignerError> {
-    if path.exists() {
-        return Ok(Arc::new(FileSigner::load(path)?));
+    if !path.exists() {
+        make(path)?;
     }
-    let key = FileSigner::generate()?;
-    key.save(path)?;
-    Ok(Arc::new(key))
+    Ok(Arc::new(FileSigner::load(path)?))
+}
+
+/// The key is there whole or not at all, and who finds one keeps it: an init may be cut short, and another may run.
+fn make(path: &Path) -> Result<(), SignerError> {
+    let failed = |source| SignerError::File { action: "write", path: path.into(), source };
+    let staged = path.with_extension(format!("pem.{}", std::process::id()));
+    match fs::remove_file(&staged) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => FileSigner::generate()?.save(&staged)?,
+    }
+    let linked = fs::hard_link(&staged, path);
+    fs::remove_file(&staged).map_err(failed)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
+        _ => File::open(path.parent().unwrap_or(path)).and_then(|f| f.sync_all()).map_err(failed),
+    }
 }

@@ -5,3 +5,6 @@ mod keys;
 
 pub use init::{InitError, InitOptions, Initialized, init};
 pub use keys::KeyFolder;
+
+#[cfg(test)]
+mod tests;

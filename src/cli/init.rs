@@ -1,25 +1,31 @@
 //! `countersign init`
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::Context as _;
 
 use super::flags::{Location, Size};
-use super::{Environment, say};
+use super::{Environment, Usage, progress, say};
 use crate::ceremony::{InitOptions, KeyFolder, init};
 use crate::config::{Config, ConfigError};
-use crate::store::{Store, layout};
+use crate::store::{Store, StoreLocation};
 use crate::tuf::bins;
 
 pub(super) const ABOUT: &str = "Makes a repository: the roles of PEP 458 with their Ed25519 keys. The keys of root, targets and bins are written to \
-offline-keys/ in the data folder, for you to take away from this machine. A folder that has a repository is left alone.";
+offline-keys/ in the data folder, for you to take away from this machine. A store that has a repository is left alone.
+
+With --out, keys and a copy of 1.root.json are written to that folder; an object store needs it. `countersign serve --store \
+URL --data DIR` then finds the online key as online.pem in its data folder: put a copy of it there, for each replica. What is \
+interrupted goes on when it is run again with the same keys.";
 
 /// What `init` takes.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(after_help = "Examples:
   countersign init --data ./countersign-data
   countersign init --data /srv/countersign --expected-files 200000
-  countersign init --data /srv/countersign --bins 1024")]
+  countersign init --data /srv/countersign --bins 1024
+  countersign init --store s3://bucket/prefix --out ./keys")]
 pub struct Args {
     /// Where configuration and data lie.
     #[command(flatten)]
@@ -27,6 +33,9 @@ pub struct Args {
     /// How large the repository is made.
     #[command(flatten)]
     pub size: Size,
+    /// The folder for keys and 1.root.json [default: the data folder]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 impl Args {
@@ -50,29 +59,39 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
         (None, Some(files)) => bins::best_count(files),
         (None, None) => bins::UNTOLD,
     };
-    let store = Store::open(&config.data.join(layout::REPOSITORY))?;
-    let keys = KeyFolder::new(&config.data);
+    let location = StoreLocation::of(&config)?;
+    if location.is_shared() && args.out.is_none() {
+        let missing = format!("name a folder for the keys of {location} with --out DIR");
+        return Err(Usage(missing).into());
+    }
+    let keys = KeyFolder::new(args.out.as_deref().unwrap_or(&config.data));
+    let store = Store::at(&location)?;
+    store.self_test().await.with_context(|| format!("cannot use the store {location}"))?;
     let options = InitOptions { bins, validity: config.validity };
-    let bar = progress(u64::from(bins));
+    let bar = progress("signing bins");
+    bar.set_length(u64::from(bins));
     let made = init(&store, &keys, &options, |done| bar.set_position(done)).await;
     bar.finish_and_clear();
     let made = made?;
-    say(&format!(
-        "made a repository with {} bins in {}",
-        made.bins,
-        config.data.join(layout::REPOSITORY).display()
-    ));
+    if let Some(folder) = &args.out {
+        keep(&folder.join("1.root.json"), &made.root)?;
+    }
+    say(&format!("made a repository with {} bins in {location}", made.bins));
     say(&format!("SHA-256 of 1.root.json: {}", made.root_sha256));
     say(&format!(
         "the private keys of root, targets and bins lie in {}: move them to where only people can reach them; the serving \
 process never needs them",
         keys.offline().display()
     ));
+    if args.out.is_some() {
+        say(&format!(
+            "the online key is {}: put a copy into the data folder of each process that serves",
+            keys.online().display()
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A bar on a terminal, nothing elsewhere.
-fn progress(bins: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("signing bins {wide_bar} {pos}/{len}");
-    ProgressBar::new(bins).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+fn keep(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::telemetry::log as logging;
 
 pub mod allow;
+mod bar;
 pub mod block;
 pub mod check;
 mod environment;
@@ -19,11 +20,11 @@ pub mod gc;
 pub mod init;
 pub mod inspect;
 pub mod log;
-mod open;
-mod progress;
 mod report;
+pub mod restore;
 pub mod serve;
 
+use bar::progress;
 pub use environment::Environment;
 pub use flags::flag_for;
 pub use report::{Usage, say};
@@ -83,6 +84,9 @@ pub enum Command {
     /// Show the journal: what was published, when and by whom.
     #[command(long_about = log::ABOUT)]
     Log(log::Args),
+    /// Go on with a repository that was put back to an earlier state.
+    #[command(long_about = restore::ABOUT)]
+    Restore(restore::Args),
 }
 
 impl Command {
@@ -98,6 +102,7 @@ impl Command {
             Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
+            Self::Restore(args) => restore::run(args, environment).await,
         }
     }
 

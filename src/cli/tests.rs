@@ -49,6 +49,8 @@ fn every_flag_reaches_its_key() {
     assert_eq!((config.listen.port(), config.admin_listen.port()), (1, 2));
     assert_eq!(config.data, std::path::PathBuf::from("/d"));
     assert_eq!((config.bins, config.no_init, config.html), (Some(64), true, false));
+    let config = serve_config("--store s3://bucket/x", &[]).unwrap();
+    assert_eq!(config.store.url.as_deref(), Some("s3://bucket/x"));
     let config = serve_config("--expected-files 5000", &[]).unwrap();
     assert_eq!((config.expected_files, config.no_init), (Some(5000), false));
 }
@@ -75,7 +77,7 @@ fn a_wrong_call_is_one_sentence_that_names_it() {
             "unexpected argument '--lissten' found (tip: a similar argument exists: '--listen')",
         ),
         ("serve --bins", "a value is required for '--bins <N>' but none was supplied"),
-        ("sreve", "unrecognized subcommand 'sreve' (tip: a similar subcommand exists: 'serve')"),
+        ("chekc", "unrecognized subcommand 'chekc' (tip: a similar subcommand exists: 'check')"),
         (
             "allow a",
             "the following required arguments were not provided: --sha256 <HEX> <FILENAME>",
@@ -99,6 +101,7 @@ fn a_wrong_call_is_one_sentence_that_names_it() {
     for line in [
         "serve --bins 2 --expected-files 5",
         "inspect --data d --url u",
+        "inspect --store s --url u",
         "allow a b --withdrawals",
         "block ..",
     ] {
@@ -113,6 +116,10 @@ fn a_wrong_value_names_its_flag() {
         ("--listen :8080", "--listen :8080 is refused: "),
         ("--bins 3", "--bins 3 is refused: "),
         ("--expected-files few", "--expected-files few is refused: "),
+        (
+            "--store ftp://m.example/",
+            "--store ftp://m.example/ is refused: there are no stores of ftp",
+        ),
         ("--upstream ftp://m.example/", "--upstream ftp://m.example/ is refused: "),
         (
             "--upstream https://u:secret@m.example/",

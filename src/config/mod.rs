@@ -14,12 +14,14 @@ mod defaults;
 mod error;
 mod layer;
 mod load;
+mod location;
 mod redact;
 pub mod units;
 mod validate;
 
 pub use error::{ConfigError, Setting};
 pub use layer::Override;
+pub use location::{LocationError, Service, StoreLocation};
 pub use redact::redacted;
 use units::{duration, optional_duration, size};
 

@@ -251,6 +251,11 @@ fn every_bad_value_is_refused_in_one_sentence() {
         ("validity.root = '11 years'", "validity.root"),
         ("validity.root = '4000d'", "validity.root"),
         ("validity.bin = '1500ms'", "validity.bin"),
+        ("store.url = './repository'", "store.url"),
+        ("store.url = 'ftp://host/x'", "store.url"),
+        ("store.url = 'file://relative'", "store.url"),
+        ("store.url = 's3://'", "store.url"),
+        ("store.url = 's3://u:p@bucket/x'", "store.url"),
         ("tls.cert = 'c.pem'", "tls.cert"),
         ("tls.key = 'k.pem'", "tls.key"),
     ] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::units::{duration, size};
-use super::{Access, Config, ConfigError};
+use super::{Access, Config, ConfigError, StoreLocation};
 
 /// Ten years. Longer validity protects nobody, and dates far off break clients.
 const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
@@ -29,6 +29,7 @@ fn require(holds: bool, key: &'static str, reason: impl Into<String>) -> Checked
 pub(super) fn check(config: &Config) -> Checked {
     listeners(config)?;
     repository(config)?;
+    store(config)?;
     upstream(config)?;
     credentials(config)?;
     durations(config)?;
@@ -49,6 +50,11 @@ fn repository(config: &Config) -> Checked {
     require(files, "expected-files", "it must be at least 1")?;
     let shape = "it must be a path between two slashes, as /tuf/, of ASCII letters, digits, '-', '_' and '.'";
     require(is_prefix(&config.tuf_prefix), "tuf-prefix", shape)
+}
+
+fn store(config: &Config) -> Checked {
+    let location = StoreLocation::of(config);
+    location.map(drop).map_err(|error| Fault { key: "store.url", reason: error.to_string() })
 }
 
 fn is_prefix(text: &str) -> bool {

@@ -40,10 +40,10 @@ pub(super) struct Plan {
 }
 
 /// A bin that was written.
-struct WrittenBin {
+pub(super) struct WrittenBin {
     index: u32,
-    name: String,
-    signed: Arc<Signed<Targets>>,
+    pub(super) name: String,
+    pub(super) signed: Arc<Signed<Targets>>,
     bytes: Bytes,
 }
 
@@ -58,35 +58,19 @@ impl Writer {
     pub(super) async fn attempt(&mut self, plan: Plan) -> Result<bool, RepositoryError> {
         let Plan { bins, pages, records, looked_at, renewed, .. } = plan;
         self.check_clock()?;
-        let number = self.base.commit + 1;
+        let number = self.after(self.base.commit);
         let bulk = bins.len() + pages.len() > BULK;
         let durable = if bulk { Durable::AtSync } else { Durable::Now };
         self.write_pages(number, &pages, durable).await?;
         let written = self.write_bins(bins, durable).await?;
-        let base = self.write_snapshot(number, &written, durable).await?;
+        let versions = written.iter().map(|bin| (bin.name.clone(), bin.signed.signed.version));
+        let base = self.write_snapshot(number, versions, durable).await?;
         if bulk {
             self.store.sync().await?;
         }
-        self.compare_clocks(&base).await?;
-        let at = self.watch.now();
-        let commit = Commit {
-            number,
-            snapshot: SnapshotRef {
-                version: base.snapshot.signed.version,
-                sha256: base.snapshot_document.digest,
-            },
-            nonce: self.next_nonce(),
-            at,
-            by: format!("process {}", std::process::id()),
-            projects: records,
-            renewed,
-        };
-        if !self.write_commit(&commit).await? {
+        if !self.commit(base, records, renewed).await? {
             return Ok(false);
         }
-        self.base = base;
-        self.last = at;
-        self.repository.note_commit(number);
         if self.store.is_shared() {
             looked_at.iter().for_each(|project| self.touched.note(project, number));
         }
@@ -98,6 +82,36 @@ impl Writer {
         for page in pages {
             self.repository.keep_page(page).await;
         }
+        Ok(true)
+    }
+
+    /// Commits `base`, all of whose objects are durable; `false` where another writer made that commit.
+    pub(super) async fn commit(
+        &mut self,
+        base: Base,
+        projects: Vec<ProjectRecord>,
+        renewed: u64,
+    ) -> Result<bool, RepositoryError> {
+        self.compare_clocks(&base).await?;
+        let at = self.watch.now();
+        let commit = Commit {
+            number: base.commit,
+            snapshot: SnapshotRef {
+                version: base.snapshot.signed.version,
+                sha256: base.snapshot_document.digest,
+            },
+            nonce: self.next_nonce(),
+            at,
+            by: self.by.clone(),
+            projects,
+            renewed,
+        };
+        if !self.write_commit(&commit).await? {
+            return Ok(false);
+        }
+        self.repository.note_commit(base.commit);
+        self.base = base;
+        self.last = at;
         Ok(true)
     }
 
@@ -156,7 +170,7 @@ impl Writer {
         stream::iter(writes).buffer_unordered(WRITES).try_collect().await
     }
 
-    async fn write_bin(
+    pub(super) async fn write_bin(
         &self,
         index: u32,
         mut bin: Targets,
@@ -165,7 +179,7 @@ impl Writer {
         let name = self.base.succinct.name(index);
         bin.expires = expiry(&name, self.online.validity.bin, self.watch.now())?;
         loop {
-            bin.version += 1;
+            bin.version = self.after(bin.version);
             let signed = self.sign(&name, bin.clone()).await?;
             if let Some(delegations) = &self.base.bins.signed.delegations {
                 delegations.verify(&name, &signed).map_err(RepositoryError::metadata(&name))?;
@@ -180,21 +194,20 @@ impl Writer {
     }
 
     /// Writes the snapshot of commit `number` and gives the base that it makes.
-    async fn write_snapshot(
+    pub(super) async fn write_snapshot(
         &self,
         number: u64,
-        written: &[WrittenBin],
+        bins: impl IntoIterator<Item = (String, u64)>,
         durable: Durable,
     ) -> Result<Base, RepositoryError> {
         let mut snapshot = self.base.snapshot.signed.clone();
-        for WrittenBin { name, signed, .. } in written {
-            let entry = MetaFile::version(signed.signed.version);
-            snapshot.meta.insert(format!("{name}.json"), entry);
+        for (name, version) in bins {
+            snapshot.meta.insert(format!("{name}.json"), MetaFile::version(version));
         }
         snapshot.commit = Some(number);
         snapshot.expires = expiry("snapshot", self.online.validity.snapshot, self.watch.now())?;
         loop {
-            snapshot.version += 1;
+            snapshot.version = self.after(snapshot.version);
             let signed = self.sign("snapshot", snapshot.clone()).await?;
             let root = &self.base.root.signed;
             root.verify("snapshot", &signed).map_err(RepositoryError::metadata("snapshot"))?;

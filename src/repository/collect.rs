@@ -33,6 +33,8 @@ use super::{RepositoryError, bin, load};
 const READS: usize = 16;
 /// Objects deleted at once: what S3 takes in one request.
 const BATCH: usize = 1000;
+/// A write that began so long ago was cut short.
+const LEFT: Duration = Duration::from_secs(60 * 60);
 /// How often a look begins again at once where a later timestamp came of age meanwhile.
 const TRIES: usize = 5;
 
@@ -84,6 +86,8 @@ pub struct Collected {
     pub bins: u64,
     /// Pages.
     pub pages: u64,
+    /// What writes left that were cut short, which are no objects yet. A dry run does not look for them.
+    pub leftovers: u64,
     /// Whether it ended before it deleted anything, since what it had read may have changed under it. The next pass
     /// does better.
     pub overtaken: bool,
@@ -209,7 +213,11 @@ impl Collector {
             .await?;
         let bins = metadata - snapshots;
         let pages = sweep.folder(layout::PAGES, |name| named.is_old_page(name)).await?;
-        Ok(Collected { timestamps, snapshots, bins, pages, overtaken: false })
+        let leftovers = match mode {
+            Mode::Delete => self.store.sweep(self.grace.max(LEFT)).await?,
+            Mode::DryRun => 0,
+        };
+        Ok(Collected { timestamps, snapshots, bins, pages, leftovers, overtaken: false })
     }
 }
 

@@ -26,6 +26,7 @@ mod published;
 mod publisher;
 mod reader;
 mod renewal;
+mod restore;
 mod signing;
 mod skew;
 mod superseded;
@@ -44,6 +45,7 @@ pub use paths::{file_path, page_path};
 pub use published::{Base, Published};
 pub use publisher::{Publisher, PublisherConfig, PublishingTask};
 pub use reader::Repository;
+pub use restore::{Advanced, advance};
 #[cfg(test)]
 mod tests;
 

@@ -43,7 +43,7 @@ impl Writer {
             // Only now: a timestamp never names an older commit than the one before it.
             self.refresh().await?;
             self.check_clock()?;
-            let version = known.timestamp.signed.version + 1;
+            let version = self.after(known.timestamp.signed.version);
             let now = self.watch.now();
             let written =
                 write_timestamp(&self.store, &self.online, &self.base, version, now).await?;

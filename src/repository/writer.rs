@@ -44,7 +44,11 @@ pub(super) struct Writer {
     census: Census,
     /// Tells this writer's commits from others'.
     id: String,
+    /// Who this is, for the journal.
+    pub(super) by: String,
     attempts: u64,
+    /// No number is given below this one: where a store was put back, higher ones were given before.
+    pub(super) floor: u64,
     /// When the last publication was made, by its writer's clock.
     pub(super) last: Timestamp,
     /// Something failed: what the store holds must be read again.
@@ -117,7 +121,9 @@ impl Writer {
             touched: Touched::default(),
             census,
             id: nonce()?,
+            by: myself(),
             attempts: 0,
+            floor: 0,
             last,
             unsure: true,
         };
@@ -153,6 +159,11 @@ impl Writer {
     /// Whether something failed, so that the store may hold more than is shown.
     pub(super) fn is_unsure(&self) -> bool {
         self.unsure
+    }
+
+    /// The number that follows `number`.
+    pub(super) fn after(&self, number: u64) -> u64 {
+        (number + 1).max(self.floor)
     }
 
     /// The next nonce: never the same twice.
@@ -316,4 +327,10 @@ impl Writer {
         let longest = Duration::from_millis(20) * (1 << race.min(6));
         longest.min(PAUSE).mul_f64(part)
     }
+}
+
+/// Host and process.
+fn myself() -> String {
+    let system = rustix::system::uname();
+    format!("{} process {}", system.nodename().to_string_lossy(), std::process::id())
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::config::StoreLocation;
+
 /// Why the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -18,6 +20,21 @@ pub enum StoreError {
         "{0} is in use by another countersign process: stop it first, or choose another --data"
     )]
     Locked(PathBuf),
+    /// The client of an object store cannot be made.
+    #[error(
+        "cannot use the store {location}: {source}; check the environment, AWS_ENDPOINT and AWS_REGION for one"
+    )]
+    Client {
+        /// Which.
+        location: Box<StoreLocation>,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// An endpoint without TLS, which nobody allowed.
+    #[error(
+        "AWS_ENDPOINT is {0}, without TLS: take one with https://, or allow it with AWS_ALLOW_HTTP=true"
+    )]
+    Plain(String),
     /// One operation failed.
     #[error("cannot {action} {name} in the store: {source}")]
     Object {
@@ -28,4 +45,27 @@ pub enum StoreError {
         /// Why.
         source: object_store::Error,
     },
+    /// Others were creating the same name, time and again, and none of them is there.
+    #[error(
+        "cannot create {0} in the store: others are busy with that name, and none of them succeeded; try again"
+    )]
+    Busy(String),
+    /// Of several creates of one name more than one succeeded.
+    #[error(
+        "of {racers} creates of one name at once {winners} succeeded in this store, and one may: two replicas would both \
+         believe that they published, and clients would see versions with two contents. Use a store whose conditional \
+         writes (If-None-Match: *) hold"
+    )]
+    NoExclusion {
+        /// How many tried.
+        racers: usize,
+        /// How many were told that theirs is new.
+        winners: usize,
+    },
+    /// Of several creates of one name none succeeded, time and again.
+    #[error(
+        "of {0} creates of one name at once none succeeded in this store, time and again: nothing could ever be \
+         published. Check that it supports conditional writes (If-None-Match: *)"
+    )]
+    NobodyWins(usize),
 }

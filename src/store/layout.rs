@@ -8,13 +8,12 @@
 //! pages/<sha256>.<commit>             signed page bytes, compressed
 //! sources/<project>.json              where each listed file lies upstream; advice
 //! watch/…                             cursors of the watcher; advice
+//! selftest/…                          lives for a moment at each start
 //! ```
 
 use crate::index::ProjectName;
 use crate::tuf::Digest;
 
-/// The folder of the repository, below the data folder.
-pub const REPOSITORY: &str = "repository";
 /// The folder of the roots.
 pub const ROOT: &str = "root";
 /// The folder of the commits.
@@ -25,6 +24,8 @@ pub const METADATA: &str = "metadata";
 pub const TIMESTAMPS: &str = "timestamps";
 /// The folder of the signed pages.
 pub const PAGES: &str = "pages";
+/// The folder of what [`super::Store::self_test`] creates.
+pub const SELF_TEST: &str = "selftest";
 
 /// A version of root.
 pub fn root(version: u64) -> String {
@@ -69,6 +70,11 @@ pub fn sources(project: &ProjectName) -> String {
 /// A cursor of the watcher.
 pub fn watch(name: &str) -> String {
     format!("watch/{name}.json")
+}
+
+/// What one self-test creates.
+pub fn self_test(name: &str) -> String {
+    format!("{SELF_TEST}/{name}")
 }
 
 /// The number that a name of [`commit`], [`timestamp`] or [`root`] begins with.

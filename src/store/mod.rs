@@ -1,24 +1,36 @@
 //! The object store that holds the repository: immutable objects, created if absent.
 //!
-//! Nothing of what must agree is ever overwritten: see [`layout`] for the names.
+//! Nothing of what must agree is ever overwritten: see [`layout`] for the names. A store is a folder of this machine, which
+//! one process at a time writes to, or a bucket, which several may write to. [`Store::at`] opens either.
 
+mod bucket;
+mod create;
 mod error;
+mod failpoint;
 pub mod layout;
 mod local;
+mod open;
+mod selftest;
+mod tally;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path as Name;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload};
 
+pub use crate::config::StoreLocation;
+use crate::telemetry::{StoreOperation, StoreOutcome};
 pub use error::StoreError;
+use tally::Tally;
 
 /// An object store with a repository in it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,16 +39,19 @@ pub struct Store {
     /// The same objects without a sync after each write.
     unsynced: Arc<dyn ObjectStore>,
     place: Arc<Place>,
+    tally: Tally,
 }
 
 /// Where the objects lie.
 #[derive(Debug)]
 enum Place {
     /// A local folder, which one process at a time writes to.
-    Folder { path: PathBuf, _lock: Option<File> },
+    Folder(local::Folder),
     /// Where several processes may write.
-    #[allow(dead_code)]
     Shared,
+    /// Where a test keeps them.
+    #[cfg(test)]
+    Memory,
 }
 
 /// What became of a creation.
@@ -44,8 +59,9 @@ enum Place {
 pub enum Created {
     /// The object is new.
     New,
-    /// An object of that name is there already; it is as it was. It may be our own: the answer to an earlier try may
-    /// have been lost.
+    /// An object of that name is there already; it is as it was. It may be our own: a request whose answer was lost is
+    /// sent again, and then finds what it created. Who must know reads it back and compares. On a shared store it may be
+    /// gone again by then, where the name is one that garbage collection frees.
     Taken,
 }
 
@@ -76,55 +92,6 @@ impl From<ObjectMeta> for Listed {
 }
 
 impl Store {
-    /// Opens the store in `folder`, making it where it is missing, and takes its lock; the lock is
-    /// freed with the last clone, and by the end of the process however it ends.
-    ///
-    /// # Errors
-    /// [`StoreError::Folder`], or [`StoreError::Locked`] where another process has it.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        local::make_folder(folder)?;
-        let lock = local::lock(folder)?;
-        Self::over(folder, Some(lock))
-    }
-
-    /// Opens the store in `folder` to read it, beside whoever has the lock.
-    ///
-    /// # Errors
-    /// [`StoreError::Folder`] where there is no such folder.
-    pub fn open_to_read(folder: &Path) -> Result<Self, StoreError> {
-        let found = std::fs::read_dir(folder);
-        found.map_err(|source| StoreError::Folder { folder: folder.into(), source })?;
-        Self::over(folder, None)
-    }
-
-    /// A store over any objects, to which one process writes.
-    #[cfg(test)]
-    pub(crate) fn over_objects(objects: Arc<dyn ObjectStore>) -> Self {
-        let place = Arc::new(Place::Folder { path: std::env::temp_dir(), _lock: None });
-        Self { unsynced: objects.clone(), objects, place }
-    }
-
-    /// A store over any objects, to which several processes write.
-    #[cfg(test)]
-    #[allow(dead_code)]
-    pub(crate) fn over_shared(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { unsynced: objects.clone(), objects, place: Arc::new(Place::Shared) }
-    }
-
-    fn over(folder: &Path, lock: Option<File>) -> Result<Self, StoreError> {
-        let files = || {
-            LocalFileSystem::new_with_prefix(folder).map_err(|error| StoreError::Folder {
-                folder: folder.into(),
-                source: std::io::Error::other(error),
-            })
-        };
-        Ok(Self {
-            objects: Arc::new(files()?.with_fsync(true)),
-            unsynced: Arc::new(files()?),
-            place: Arc::new(Place::Folder { path: folder.into(), _lock: lock }),
-        })
-    }
-
     /// Whether other processes may write to it, too. Its dates then come from a clock that is not this machine's.
     pub fn is_shared(&self) -> bool {
         matches!(*self.place, Place::Shared)
@@ -140,16 +107,11 @@ impl Store {
         bytes: impl Into<PutPayload>,
         durable: Durable,
     ) -> Result<Created, StoreError> {
-        let objects = match durable {
-            Durable::Now => &self.objects,
-            Durable::AtSync => &self.unsynced,
-        };
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match objects.put_opts(&Name::from(name), bytes.into(), options).await {
-            Ok(_) => Ok(Created::New),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Taken),
-            Err(source) => Err(failed("create", name, source)),
-        }
+        let underway = self.tally.begin(StoreOperation::Create);
+        failpoint::here("create", name, "before");
+        let created = self.create_if_absent(name, bytes.into(), durable).await;
+        failpoint::here("create", name, "after");
+        underway.end(created)
     }
 
     /// Writes `name`, whether or not it exists. For advice alone.
@@ -157,8 +119,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Object`].
     pub async fn put(&self, name: &str, bytes: impl Into<PutPayload>) -> Result<(), StoreError> {
+        let underway = self.tally.begin(StoreOperation::Put);
+        failpoint::here("put", name, "before");
         let put = self.unsynced.put(&Name::from(name), bytes.into()).await;
-        put.map(drop).map_err(|source| failed("write", name, source))
+        failpoint::here("put", name, "after");
+        underway.end(put.map(drop).map_err(|source| failed("write", name, source)))
     }
 
     /// Writes `name` anew and durably, with what it holds already. For what nobody can see yet.
@@ -179,12 +144,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Object`].
     pub async fn read(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        let underway = self.tally.begin(StoreOperation::Read);
+        underway.end(self.get(name).await)
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
         let read = async { self.objects.get(&Name::from(name)).await?.bytes().await };
-        match read.await {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(failed("read", name, source)),
-        }
+        found(read.await, "read", name)
     }
 
     /// When `name` was written, by the store's clock; `None` where it does not exist.
@@ -192,11 +158,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Object`].
     pub async fn date(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
-        match self.objects.head(&Name::from(name)).await {
-            Ok(meta) => Ok(Some(Listed::from(meta).modified)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(failed("look at", name, source)),
-        }
+        let underway = self.tally.begin(StoreOperation::Date);
+        underway.end(self.find(name).await.map(|found| found.map(|found| found.modified)))
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Listed>, StoreError> {
+        let meta = self.objects.head(&Name::from(name)).await;
+        Ok(found(meta, "look at", name)?.map(Listed::from))
     }
 
     /// What time it is, by the store's clock: the date of an object that is written for this and deleted again.
@@ -229,12 +197,29 @@ impl Store {
     /// [`StoreError::Object`].
     pub async fn list_after(&self, folder: &str, name: &str) -> Result<Vec<Listed>, StoreError> {
         let (prefix, offset) = (Name::from(folder), Name::from(format!("{folder}/{name}")));
-        sorted(listed(folder, self.objects.list_with_offset(Some(&prefix), &offset))).await
+        sorted(self.listed(folder, self.objects.list_with_offset(Some(&prefix), &offset))).await
     }
 
     /// The objects of `folder` one after the other, in no order: for folders too large for [`Store::list`].
     pub fn each(&self, folder: &str) -> BoxStream<'static, Result<Listed, StoreError>> {
-        listed(folder, self.objects.list(Some(&Name::from(folder))))
+        self.listed(folder, self.objects.list(Some(&Name::from(folder))))
+    }
+
+    fn listed(
+        &self,
+        folder: &str,
+        objects: BoxStream<'static, object_store::Result<ObjectMeta>>,
+    ) -> BoxStream<'static, Result<Listed, StoreError>> {
+        let folder = folder.to_owned();
+        let mut underway = self.tally.begin(StoreOperation::List);
+        underway.became(StoreOutcome::Ok);
+        let listed = objects.map(move |object| {
+            if object.is_err() {
+                underway.became(StoreOutcome::Error);
+            }
+            object.map(Listed::from).map_err(|source| failed("list", &folder, source))
+        });
+        listed.boxed()
     }
 
     /// Deletes `names`; one that does not exist is no error. How many were deleted.
@@ -242,12 +227,23 @@ impl Store {
     /// # Errors
     /// [`StoreError::Object`]: the first that could not be deleted; others may be left.
     pub async fn delete(&self, names: Vec<String>) -> Result<u64, StoreError> {
-        let names = stream::iter(names).map(|name| Ok(Name::from(name)));
+        let underway = self.tally.begin(StoreOperation::Delete);
+        underway.end(self.delete_each(names).await)
+    }
+
+    async fn delete_each(&self, names: Vec<String>) -> Result<u64, StoreError> {
+        let names = stream::iter(names).map(|name| {
+            failpoint::here("delete", &name, "before");
+            Ok(Name::from(name))
+        });
         let mut deleted = self.objects.delete_stream(names.boxed());
         let mut count = 0;
         while let Some(one) = deleted.next().await {
             match one {
-                Ok(_) => count += 1,
+                Ok(name) => {
+                    failpoint::here("delete", name.as_ref(), "after");
+                    count += 1;
+                }
                 Err(object_store::Error::NotFound { .. }) => {}
                 Err(source) => return Err(failed("delete", "objects", source)),
             }
@@ -260,22 +256,51 @@ impl Store {
     /// # Errors
     /// [`StoreError::Folder`].
     pub async fn sync(&self) -> Result<(), StoreError> {
-        let Place::Folder { path, .. } = &*self.place else { return Ok(()) };
-        let folder = path.clone();
-        let synced = tokio::task::spawn_blocking(move || local::sync(&folder)).await;
-        synced.unwrap_or_else(|error| {
-            let source = std::io::Error::other(error);
-            Err(StoreError::Folder { folder: path.clone(), source })
-        })
+        let underway = self.tally.begin(StoreOperation::Sync);
+        failpoint::sync("before");
+        let synced = self.on_disk(local::Folder::sync).await;
+        failpoint::sync("after");
+        underway.end(synced)
     }
-}
 
-fn listed(
-    folder: &str,
-    objects: BoxStream<'static, object_store::Result<ObjectMeta>>,
-) -> BoxStream<'static, Result<Listed, StoreError>> {
-    let folder = folder.to_owned();
-    objects.map_ok(Listed::from).map_err(move |source| failed("list", &folder, source)).boxed()
+    /// Removes what was left, more than `age` ago, by writes that were cut short: files that are no objects yet, and objects of
+    /// self-tests. How many.
+    ///
+    /// # Errors
+    /// [`StoreError::Folder`], [`StoreError::Object`].
+    pub async fn sweep(&self, age: Duration) -> Result<u64, StoreError> {
+        let staged = self.on_disk(move |folder| folder.sweep(age)).await?;
+        let now = Timestamp::now();
+        let old = |test: &Listed| now.duration_since(test.modified).unsigned_abs() > age;
+        let left = self.list(layout::SELF_TEST).await?.into_iter().filter(old);
+        let left: Vec<_> = left.map(|test| layout::self_test(&test.name)).collect();
+        Ok(staged + if left.is_empty() { 0 } else { self.delete(left).await? })
+    }
+
+    fn objects_for(&self, durable: Durable) -> &Arc<dyn ObjectStore> {
+        match durable {
+            Durable::Now => &self.objects,
+            Durable::AtSync => &self.unsynced,
+        }
+    }
+
+    /// Does `work` on the folder, where there is one.
+    async fn on_disk<T: Default + Send + 'static>(
+        &self,
+        work: impl FnOnce(&local::Folder) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = self.place.clone();
+        let work = move || match &*place {
+            Place::Folder(folder) => work(folder),
+            _ => Ok(T::default()),
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(source) => {
+                Err(failed("work in", "the folder", object_store::Error::JoinError { source }))
+            }
+        }
+    }
 }
 
 async fn sorted(
@@ -286,59 +311,19 @@ async fn sorted(
     Ok(all)
 }
 
-fn failed(action: &'static str, name: &str, source: object_store::Error) -> StoreError {
-    StoreError::Object { action, name: name.into(), source }
+/// What is not there is no error.
+fn found<T>(
+    result: object_store::Result<T>,
+    action: &'static str,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(source) => Err(failed(action, name, source)),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn creates_once_reads_and_lists() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        for durable in [Durable::Now, Durable::AtSync] {
-            let name = layout::commit(if durable == Durable::Now { 2 } else { 10 });
-            assert_eq!(store.create(&name, "a", durable).await.unwrap(), Created::New);
-            assert_eq!(store.create(&name, "b", durable).await.unwrap(), Created::Taken);
-            assert_eq!(store.read(&name).await.unwrap().unwrap(), "a");
-        }
-        store.sync().await.unwrap();
-        assert_eq!(store.read("journal/none.json").await.unwrap(), None);
-        let names: Vec<_> = store.list(layout::JOURNAL).await.unwrap();
-        let numbers: Vec<_> = names.iter().map(|l| layout::number(&l.name)).collect();
-        assert_eq!(numbers, [Some(2), Some(10)]);
-        let later: Vec<_> = store.list_after(layout::JOURNAL, &names[0].name).await.unwrap();
-        assert_eq!(later, names[1..]);
-        assert!(store.list("timestamps").await.unwrap().is_empty());
-        let both: Vec<_> = [2, 10, 11].map(layout::commit).into();
-        assert!(store.date(&both[0]).await.unwrap().is_some());
-        store.delete(both).await.unwrap();
-        assert!(store.list(layout::JOURNAL).await.unwrap().is_empty());
-        assert_eq!(store.date(&layout::commit(2)).await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn of_eight_creators_one_wins() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let racers = (0..8).map(|n| {
-            let store = store.clone();
-            async move { store.create("journal/1.json", n.to_string(), Durable::Now).await.unwrap() }
-        });
-        let won = futures::future::join_all(racers).await;
-        assert_eq!(won.iter().filter(|c| **c == Created::New).count(), 1);
-    }
-
-    #[test]
-    fn a_second_opener_is_refused_until_the_first_lets_go() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let error = Store::open(folder.path()).unwrap_err();
-        assert!(matches!(error, StoreError::Locked(_)), "{error}");
-        assert!(Store::open_to_read(folder.path()).is_ok());
-        drop(store);
-        assert!(Store::open(folder.path()).is_ok());
-    }
+fn failed(action: &'static str, name: &str, source: object_store::Error) -> StoreError {
+    StoreError::Object { action, name: name.into(), source }
 }

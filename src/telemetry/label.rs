@@ -194,6 +194,40 @@ label! {
     }
 }
 
+label! {
+    /// What was asked of the store.
+    StoreOperation as "operation" {
+        /// To create an object if it is absent.
+        Create = "create",
+        /// To write an object, whether or not it exists.
+        Put = "put",
+        /// To read an object.
+        Read = "read",
+        /// To list a folder.
+        List = "list",
+        /// To delete objects.
+        Delete = "delete",
+        /// To tell when an object was written.
+        Date = "date",
+        /// To have everything on the disk.
+        Sync = "sync",
+    }
+}
+
+label! {
+    /// How the store answered.
+    StoreOutcome as "outcome" {
+        /// Done.
+        Ok = "ok",
+        /// The name to create is taken.
+        Taken = "taken",
+        /// There is no such object.
+        Missing = "missing",
+        /// It failed.
+        Error = "error",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,10 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use super::label::{CodeClass, Label, LookOutcome, Role, Route, Trigger, UpstreamOutcome};
+use super::label::{
+    CodeClass, Label, LookOutcome, Role, Route, StoreOperation, StoreOutcome, Trigger,
+    UpstreamOutcome,
+};
 use super::process::ProcessCollector;
 use super::refusals::Refusals;
 
@@ -60,6 +63,12 @@ pub struct Metrics {
     pub spool_bytes: IntGauge,
     /// Looks at projects.
     pub looks: Family<IntCounterVec, (Trigger, LookOutcome)>,
+    /// What was asked of the store.
+    pub store_operations: Family<IntCounterVec, (StoreOperation, StoreOutcome)>,
+    /// How long the store took, seconds.
+    pub store_duration: Family<HistogramVec, StoreOperation>,
+    /// 1 after an operation of the store that did not fail.
+    pub store_up: IntGauge,
 }
 
 const FAST: [f64; 14] =
@@ -130,6 +139,15 @@ impl Metrics {
             )?,
             spool_bytes: new.gauge("spool_bytes", "Verified files on disk.")?,
             looks: new.counters("looks_total", "Looks at projects.")?,
+            store_operations: new
+                .counters("store_operations_total", "What was asked of the store.")?,
+            store_duration: new.histograms(
+                "store_operation_duration_seconds",
+                "From asking the store to its answer.",
+                &FAST,
+            )?,
+            store_up: new
+                .gauge("store_up", "1 if the last operation of the store did not fail, else 0.")?,
             registry,
         })
     }

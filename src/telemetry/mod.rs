@@ -12,7 +12,9 @@ pub mod server;
 mod status;
 
 pub use admin::AdminState;
-pub use label::{CodeClass, LookOutcome, Role, Route, Trigger, UpstreamOutcome};
+pub use label::{
+    CodeClass, LookOutcome, Role, Route, StoreOperation, StoreOutcome, Trigger, UpstreamOutcome,
+};
 pub use metrics::Metrics;
 pub use readiness::Readiness;
 pub use reason::Refusal;

@@ -15,6 +15,7 @@
 //! health     whether the mirror answers
 //! reports    what was refused, reported once
 //! probe      the first look
+//! lease      which of several replicas polls
 //! state      what they share
 //! ```
 
@@ -41,6 +42,7 @@ mod error;
 mod flight;
 mod gone;
 mod health;
+mod lease;
 mod list;
 mod look;
 mod missing;
@@ -143,6 +145,11 @@ impl Watcher {
     /// The serial that the mirror gave the project's page when it was looked at last.
     pub fn serial(&self, project: &ProjectName) -> Option<u64> {
         self.watch.cursors.get(project, true)?.serial
+    }
+
+    /// Whether this is the replica that polls: always, where there is one alone.
+    pub fn is_polling(&self) -> bool {
+        self.watch.lease.is_held()
     }
 
     /// The projects that the mirror listed last, in order; `None` before the first list, and where only projects that

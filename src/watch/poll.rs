@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::index::{ListedProject, ProjectName};
@@ -21,14 +21,18 @@ const AUDITED: usize = 20;
 const MOST_AUDITS: usize = 50;
 /// The longest pause while the mirror is down, unless the interval is longer.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
+/// Polls of the list by the replica that polls, to one by each of the others.
+const STAND_BY: u32 = 10;
 /// How long the end waits for looks that are under way.
 const LAST: Duration = Duration::from_secs(10);
 
 impl Watch {
     /// Polls until `shutdown`.
     pub(super) async fn run(&self, shutdown: &CancellationToken) {
+        self.lease.renew().await;
         tokio::select! {
             () = self.keep_polling() => {}
+            () = self.keep_lease() => {}
             () = shutdown.cancelled() => {}
         }
         self.stop.cancel();
@@ -36,11 +40,45 @@ impl Watch {
         if timeout(LAST, self.tracker.wait()).await.is_err() {
             tracing::info!("some looks at the mirror are broken off");
         }
-        self.save().await;
+        if self.lease.is_held() {
+            self.save().await;
+        }
+        self.lease.release().await;
+    }
+
+    async fn keep_lease(&self) {
+        loop {
+            sleep(self.lease.pause()).await;
+            self.lease.renew().await;
+        }
     }
 
     async fn keep_polling(&self) {
-        self.load().await;
+        loop {
+            self.load().await;
+            if self.lease.is_held() {
+                self.poll_while_held().await;
+            } else {
+                self.stand_by().await;
+            }
+        }
+    }
+
+    /// Another replica polls. The list is looked at now and then all the same, since clients ask for it here, too.
+    async fn stand_by(&self) {
+        while !self.lease.is_held() {
+            self.look_at_list().await;
+            tokio::select! {
+                () = sleep(self.config.watch.interval * STAND_BY) => {}
+                () = self.lease.taken.notified() => {}
+                () = self.wake.notified() => {
+                    self.poll(None).await;
+                }
+            }
+        }
+    }
+
+    async fn poll_while_held(&self) {
         let mut failures = 0;
         let mut trigger = Some(Trigger::Start);
         loop {
@@ -48,6 +86,9 @@ impl Watch {
                 true => 0,
                 false => failures + 1,
             };
+            if !self.lease.is_held() {
+                return;
+            }
             self.save().await;
             let next = Instant::now() + self.pause_after(failures);
             while let Some(recheck) = self.wait(next).await {

@@ -27,6 +27,7 @@ use super::cursor::Cursors;
 use super::errand::Answers;
 use super::flight::{Answer, Flights, Pilot, Ticket};
 use super::health::Health;
+use super::lease::Lease;
 use super::list::Lists;
 use super::missing::Missing;
 use super::party::Parties;
@@ -82,6 +83,8 @@ pub(super) struct State {
     /// Wakes the polling.
     pub(super) wake: Notify,
     pub(super) stop: CancellationToken,
+    /// Whether this replica polls.
+    pub(super) lease: Lease,
     /// Projects that are looked at again soon, since the repository failed.
     repeats: Mutex<HashSet<ProjectName>>,
     pub(super) tracker: TaskTracker,
@@ -127,6 +130,7 @@ impl Watch {
             memory: Arc::new(Semaphore::new(UNITS)),
             published: Mutex::default(),
             repeats: Mutex::default(),
+            lease: Lease::new(store.clone(), config.store.lease),
             upstream,
             spool,
             repository,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::flags::Location;
 use super::{Environment, say};
-use crate::store::{Store, layout};
+use crate::store::{Store, StoreLocation};
 
 mod source;
 mod summary;
@@ -16,20 +16,21 @@ use source::Source;
 use summary::Summary;
 
 pub(super) const ABOUT: &str = "Shows a repository: its roles with their versions, expiries and key ids, and the number of bins and targets. It reads the \
-data folder, or asks over HTTP.";
+store, or asks over HTTP.";
 
 /// What `inspect` takes.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(after_help = "Examples:
   countersign inspect --data ./countersign-data
+  countersign inspect --store s3://bucket/prefix
   countersign inspect --url http://127.0.0.1:8080/tuf/
   countersign inspect --json")]
 pub struct Args {
     /// Where configuration and data lie.
     #[command(flatten)]
     pub location: Location,
-    /// A repository that is served, instead of a folder: the URL that ends in /tuf/
-    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    /// A repository that is served, instead of a store: the URL that ends in /tuf/
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "store"])]
     pub url: Option<String>,
     /// Write JSON, for programs
     #[arg(long)]
@@ -44,7 +45,7 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
     let config = environment.config(&args.location, Vec::new())?;
     let source = match &args.url {
         Some(url) => Source::web(url)?,
-        None => Source::Folder(Store::open_to_read(&config.data.join(layout::REPOSITORY))?),
+        None => Source::Store(Store::at_to_read(&StoreLocation::of(&config)?)?),
     };
     let bar = progress();
     let summary = summary::read(&source, Timestamp::now(), &bar).await;

@@ -1,4 +1,4 @@
-//! Where an inspected repository is read from: a folder, or a URL.
+//! Where an inspected repository is read from: a store, or a URL.
 
 use bytes::Bytes;
 use url::Url;
@@ -13,8 +13,8 @@ const LARGEST: u64 = 5_000_000;
 
 /// A repository to read.
 pub(super) enum Source {
-    /// The store in a data folder.
-    Folder(Store),
+    /// The store itself.
+    Store(Store),
     /// What is served under a URL that ends in `metadata/`.
     Web(Upstream, Url),
 }
@@ -47,7 +47,7 @@ impl Source {
     /// The newest root's version.
     pub(super) async fn newest_root(&self) -> Result<u64, SourceError> {
         match self {
-            Self::Folder(store) => Ok(load::root(store).await?.signed.version),
+            Self::Store(store) => Ok(load::root(store).await?.signed.version),
             Self::Web(..) => {
                 let mut version = 0;
                 while self.try_read(&format!("{}.root.json", version + 1)).await?.is_some() {
@@ -62,7 +62,7 @@ impl Source {
     pub(super) async fn timestamp(&self) -> Result<Bytes, SourceError> {
         let file = match self {
             Self::Web(..) => "timestamp.json".to_owned(),
-            Self::Folder(store) => {
+            Self::Store(store) => {
                 let all = store.list(layout::TIMESTAMPS).await?;
                 let newest = all.iter().filter_map(|t| layout::number(&t.name)).max();
                 layout::timestamp(newest.unwrap_or_default())
@@ -75,8 +75,8 @@ impl Source {
     pub(super) async fn metadata(&self, version: u64, role: &str) -> Result<Bytes, SourceError> {
         let file = match self {
             Self::Web(..) => format!("{version}.{role}.json"),
-            Self::Folder(_) if role == "root" => layout::root(version),
-            Self::Folder(_) => layout::metadata(version, role),
+            Self::Store(_) if role == "root" => layout::root(version),
+            Self::Store(_) => layout::metadata(version, role),
         };
         self.read(&file).await
     }
@@ -87,7 +87,7 @@ impl Source {
 
     async fn try_read(&self, file: &str) -> Result<Option<Bytes>, SourceError> {
         match self {
-            Self::Folder(store) => Ok(store.read(file).await?),
+            Self::Store(store) => Ok(store.read(file).await?),
             Self::Web(upstream, base) => {
                 let mut url = base.clone();
                 url.set_path(&format!("{}{file}", base.path()));

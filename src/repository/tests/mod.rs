@@ -3,8 +3,10 @@
 mod collect;
 mod crash;
 mod dated;
+mod export;
 mod fsck;
 mod history;
+mod restore;
 mod support;
 
 use std::sync::Arc;

@@ -149,6 +149,14 @@ impl Bench {
         bench
     }
 
+    /// A bench whose store others may write to.
+    pub async fn shared() -> Self {
+        let unmade = Self::unmade();
+        let bench = Self { store: Store::over_shared(unmade.faulty.clone()), ..unmade };
+        bench.init().await.unwrap();
+        bench
+    }
+
     /// A bench without a repository.
     pub fn unmade() -> Self {
         let faulty = Faulty::new();
@@ -173,8 +181,8 @@ impl Bench {
         KeyFolder::new(self.keys.path()).load_online().unwrap()
     }
 
-    pub async fn open(&self) -> std::result::Result<Running, RepositoryError> {
-        let config = PublisherConfig {
+    pub fn config(&self) -> PublisherConfig {
+        PublisherConfig {
             memory: 1 << 20,
             signers: vec![self.online()],
             contents: self.contents.clone(),
@@ -183,7 +191,11 @@ impl Bench {
             clock: Clock::System,
             readiness: Arc::default(),
             metrics: Arc::new(crate::telemetry::Metrics::new().unwrap()),
-        };
+        }
+    }
+
+    pub async fn open(&self) -> std::result::Result<Running, RepositoryError> {
+        let config = self.config();
         let (publisher, repository, task) = Publisher::open(self.store.clone(), config).await?;
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(task.run(shutdown.clone()));

@@ -1,0 +1,74 @@
+//! A store that was put back to an earlier state goes on above everything that was ever given.
+
+use futures::TryStreamExt as _;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
+
+use crate::repository::{RepositoryError, advance, load};
+
+use super::support::{Bench, page};
+
+/// Everything in the store.
+async fn copy(objects: &dyn ObjectStore) -> Vec<(object_store::path::Path, PutPayload)> {
+    let all: Vec<_> = objects.list(None).try_collect().await.unwrap();
+    let mut copy = Vec::new();
+    for meta in all {
+        let bytes = objects.get(&meta.location).await.unwrap().bytes().await.unwrap();
+        copy.push((meta.location, bytes.into()));
+    }
+    copy
+}
+
+async fn put_back(objects: &dyn ObjectStore, copy: Vec<(object_store::path::Path, PutPayload)>) {
+    let all: Vec<_> = objects.list(None).try_collect().await.unwrap();
+    for meta in all {
+        objects.delete(&meta.location).await.unwrap();
+    }
+    for (name, bytes) in copy {
+        objects.put(&name, bytes).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn versions_go_on_above_what_was_lost() {
+    let bench = Bench::new().await;
+    let running = bench.open().await.unwrap();
+    running.publish(&page("kept", &[("kept-1.0.tar.gz", "x")])).await.unwrap();
+    let backup = copy(&*bench.faulty).await;
+    running.publish(&page("lost", &[("lost-1.0.tar.gz", "y")])).await.unwrap();
+    running.publish(&page("kept", &[("kept-2.0.tar.gz", "z")])).await.unwrap();
+    let before = running.repository.published();
+    put_back(&*bench.faulty, backup).await;
+    running.stop().await;
+
+    let advanced = advance(bench.store.clone(), bench.config(), |_, _| ()).await.unwrap();
+    assert_eq!(advanced.bins, 16);
+    let after = load::published(&bench.store).await.unwrap();
+    assert!(after.timestamp.signed.version > before.timestamp.signed.version);
+    assert!(after.base.snapshot.signed.version > before.base.snapshot.signed.version);
+    assert!(after.base.commit > before.base.commit);
+    for bin in after.base.succinct.names() {
+        assert!(after.base.version_of(&bin) > before.base.version_of(&bin), "{bin}");
+    }
+    // And it goes on from there, one by one.
+    let running = bench.open().await.unwrap();
+    let project = page("lost", &[("lost-1.0.tar.gz", "y")]);
+    assert_eq!(running.publish(&project).await.unwrap().commit, advanced.commit + 1);
+    assert!(running.repository.model(&page("kept", &[]).name).await.unwrap().is_some());
+    let newest = running.repository.published();
+    assert_eq!(newest.timestamp.signed.version, advanced.timestamp + 1);
+}
+
+#[tokio::test]
+async fn a_writer_that_knows_more_than_the_store_stops() {
+    let bench = Bench::shared().await;
+    let running = bench.open().await.unwrap();
+    let backup = copy(&*bench.faulty).await;
+    running.publish(&page("lost", &[("lost-1.0.tar.gz", "y")])).await.unwrap();
+    put_back(&*bench.faulty, backup).await;
+    let stored = copy(&*bench.faulty).await.len();
+    let refused = running.publish(&page("more", &[("more-1.0.tar.gz", "y")])).await.unwrap_err();
+    assert!(matches!(refused, RepositoryError::Ahead { .. }), "{refused}");
+    let refused = running.repository.timestamp().await.unwrap_err();
+    assert!(matches!(refused, RepositoryError::Ahead { .. }), "{refused}");
+    assert_eq!(copy(&*bench.faulty).await.len(), stored, "nothing was written");
+}
