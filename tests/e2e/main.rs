@@ -15,6 +15,7 @@ mod churn;
 mod cli;
 mod freshness;
 mod harness;
+mod maintenance;
 mod mirrors;
 mod names;
 mod protection;
