@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::control;
 use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
-use crate::repository::{Contents, Publisher, PublisherConfig};
+use crate::repository::{Collector, Contents, Mode, Publisher, PublisherConfig};
 use crate::spool::Spool;
 use crate::store::{Store, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
@@ -66,7 +66,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         spool: spool.clone(),
         repository: repository.clone(),
         publisher,
-        store,
+        store: store.clone(),
         metrics: metrics.clone(),
         config: config.clone(),
     });
@@ -75,6 +75,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let last = CancellationToken::new();
     let publishing = tokio::spawn(publishing.run(last.clone()));
     tokio::spawn(repository.clone().keep_looking(last.clone()));
+    tokio::spawn(collect(
+        store.clone(),
+        watcher.clone(),
+        config.clone(),
+        metrics.clone(),
+        last.clone(),
+    ));
     tokio::spawn(show_spool(spool.clone(), metrics.clone(), last.clone()));
     let watching = tokio::spawn(watcher.clone().run(stop.clone()));
     let socket = config.data.join(control::SOCKET);
@@ -192,6 +199,32 @@ pub fn publishing(
         metrics: metrics.clone(),
         readiness: readiness.clone(),
     })
+}
+
+/// Deletes what was superseded, from time to time; one replica is enough.
+async fn collect(
+    store: Store,
+    watcher: Watcher,
+    config: Arc<Config>,
+    metrics: Arc<Metrics>,
+    until: CancellationToken,
+) {
+    let grace = config.store.grace;
+    let mut collector = Collector::new(store, grace);
+    while until.run_until_cancelled(tokio::time::sleep(grace / 2)).await.is_some() {
+        if !watcher.is_polling() {
+            continue;
+        }
+        let pass = collector.collect(Mode::Delete, &|_| ());
+        match until.run_until_cancelled(pass).await {
+            Some(Ok(collected)) => metrics.collected.inc_by(collected.objects()),
+            Some(Err(error)) => {
+                metrics.collection_failures.inc();
+                tracing::warn!(%error, "superseded objects could not be deleted; trying again later");
+            }
+            None => return,
+        }
+    }
 }
 
 /// Keeps the gauge of the spool's size.

@@ -64,13 +64,11 @@ fn load_or_make(path: &Path) -> Result<Arc<dyn Signer>, SignerError> {
 fn make(path: &Path) -> Result<(), SignerError> {
     let failed = |source| SignerError::File { action: "write", path: path.into(), source };
     let staged = path.with_extension(format!("pem.{}", std::process::id()));
-    match fs::remove_file(&staged) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-        _ => FileSigner::generate()?.save(&staged)?,
-    }
-    let linked = fs::hard_link(&staged, path);
-    fs::remove_file(&staged).map_err(failed)?;
-    match linked {
+    // Of a process that was killed and had this one's number.
+    let _ = fs::remove_file(&staged);
+    let linked = FileSigner::generate()?.save(&staged).map(|()| fs::hard_link(&staged, path));
+    let _ = fs::remove_file(&staged);
+    match linked? {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
         _ => File::open(path.parent().unwrap_or(path)).and_then(|f| f.sync_all()).map_err(failed),
     }

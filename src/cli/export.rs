@@ -5,10 +5,8 @@ use std::process::ExitCode;
 
 use super::flags::{Location, given};
 use super::report::{complain, one_sentence};
-use super::{Environment, Usage, bar, progress, say};
-use crate::config::StoreLocation;
+use super::{Environment, Usage, open, progress, say};
 use crate::repository::export::{Event, Exported, export};
-use crate::store::Store;
 use crate::upstream::Upstream;
 
 pub(super) const ABOUT: &str = "Writes what is published now into a folder, as a static TUF repository that any web server can serve: metadata/ and \
@@ -54,10 +52,10 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
             Some(upstream.map_err(|error| Usage(error.to_string()))?)
         }
     };
-    let store = Store::at_to_read(&StoreLocation::of(&config)?)?;
-    let bar = progress("exporting bins");
+    let store = open::store(&config)?;
+    let bar = progress::bar();
     let tell = |event: Event<'_>| match event {
-        Event::Progress(done, of) => bar::show(&bar, "exporting bins", done, of),
+        Event::Progress(done, of) => progress::show(&bar, "exporting bins", done, of),
         Event::Failed(path, reason) => {
             bar.suspend(|| complain(&one_sentence(&format!("{path} is left out: {reason}"))));
         }

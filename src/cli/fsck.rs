@@ -7,10 +7,8 @@ use serde::Serialize;
 
 use super::flags::Location;
 use super::report::complain;
-use super::{Environment, bar, progress, say};
-use crate::config::StoreLocation;
+use super::{Environment, open, progress, say};
 use crate::repository::fsck::{Event, Finding, Level, Summary, fsck};
-use crate::store::Store;
 
 pub(super) const ABOUT: &str = "Goes through the whole repository from its newest timestamp and says what is wrong with it: every root, every signature, \
 hash, length and version, every bin and whether each target lies in the right one, every page, whether pages and targets \
@@ -46,10 +44,10 @@ struct Last {
 /// Where it cannot be looked at. What is wrong with it is told.
 pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
     let config = environment.config(&args.location, Vec::new())?;
-    let store = Store::at_to_read(&StoreLocation::of(&config)?)?;
-    let bar = progress("reading roles");
+    let store = open::store(&config)?;
+    let bar = progress::bar();
     let tell = |event: Event<'_>| match event {
-        Event::Progress(what, done, of) => bar::show(&bar, what, done, of),
+        Event::Progress(what, done, of) => progress::show(&bar, what, done, of),
         Event::Found(finding) => bar.suspend(|| say(&line(finding, args.json))),
         Event::Again => bar.suspend(|| complain("a newer publication appeared: looking at that")),
     };

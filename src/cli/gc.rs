@@ -5,10 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::flags::Location;
 use super::report::complain;
-use super::{Environment, bar, progress, say};
-use crate::config::StoreLocation;
+use super::{Environment, open, progress, say};
 use crate::repository::{Collected, Collector, Mode, Progress};
-use crate::store::Store;
 
 pub(super) const ABOUT: &str = "Deletes what was superseded more than the grace period (store.grace) ago: old timestamps, snapshots, bins and pages, and \
 what interrupted publications left. Roots, the versions of targets and bins, and the journal are never deleted.
@@ -37,17 +35,16 @@ pub struct Args {
 /// Where there is no repository, or something in it cannot be read or deleted.
 pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
     let config = environment.config(&args.location, Vec::new())?;
-    let mut collector =
-        Collector::new(Store::at_to_read(&StoreLocation::of(&config)?)?, config.store.grace);
+    let mut collector = Collector::new(open::store(&config)?, config.store.grace);
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Delete };
-    let bar = progress("reading bins");
+    let bar = progress::bar();
     let deleted = AtomicU64::new(0);
     let shown = |progress: Progress<'_>| match progress {
-        Progress::Bins(done, of) => bar::show(&bar, "reading bins", done, of),
+        Progress::Bins(done, of) => progress::show(&bar, "reading bins", done, of),
         Progress::Garbage(name) if args.dry_run => bar.suspend(|| say(name)),
         Progress::Garbage(_) => {
             let done = deleted.fetch_add(1, Ordering::Relaxed) + 1;
-            bar::show(&bar, "deleting", done, done);
+            progress::show(&bar, "deleting", done, done);
         }
     };
     let collected = collector.collect(mode, &shown).await;
@@ -67,12 +64,6 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
 }
 
 fn told(what: &str, collected: &Collected) -> String {
-    let Collected { timestamps, snapshots, bins, pages, leftovers, .. } = collected;
-    let mut told = format!(
-        "{what} {timestamps} timestamps, {snapshots} snapshots, {bins} bins and {pages} pages"
-    );
-    if *leftovers > 0 {
-        told.push_str(&format!(", and what {leftovers} writes left that were cut short"));
-    }
-    told
+    let Collected { timestamps, snapshots, bins, pages, .. } = collected;
+    format!("{what} {timestamps} timestamps, {snapshots} snapshots, {bins} bins, {pages} pages")
 }

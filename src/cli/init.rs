@@ -68,9 +68,11 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
     let store = Store::at(&location)?;
     store.self_test().await.with_context(|| format!("cannot use the store {location}"))?;
     let options = InitOptions { bins, validity: config.validity };
-    let bar = progress("signing bins");
-    bar.set_length(u64::from(bins));
-    let made = init(&store, &keys, &options, |done| bar.set_position(done)).await;
+    let bar = progress::bar();
+    let made = init(&store, &keys, &options, |done| {
+        progress::show(&bar, "signing bins", done, bins.into())
+    })
+    .await;
     bar.finish_and_clear();
     let made = made?;
     if let Some(folder) = &args.out {

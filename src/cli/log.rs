@@ -11,11 +11,9 @@ use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 
 use super::flags::Location;
-use super::{Environment, report};
-use crate::config::StoreLocation;
+use super::{Environment, open, report};
 use crate::index::ProjectName;
 use crate::repository::{Commit, Journal, ProjectRecord, Selection};
-use crate::store::Store;
 
 pub(super) const ABOUT: &str = "Shows the journal: one record a publication, never deleted, which says when it was made and by whom, and for each project \
 which files were added, removed, refused, allowed or blocked. It is the transaction log that PEP 458 asks for.
@@ -102,7 +100,7 @@ impl Args {
 /// Where there is none, or the store fails.
 pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
     let config = environment.config(&args.location, Vec::new())?;
-    let journal = Journal::open(Store::at_to_read(&StoreLocation::of(&config)?)?).await?;
+    let journal = Journal::open(open::store(&config)?).await?;
     let limit = args.limit();
     let selection = Selection {
         since: args.since.map(|since| since.time(Timestamp::now())),

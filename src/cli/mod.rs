@@ -9,7 +9,6 @@ use clap::{Parser, Subcommand};
 use crate::telemetry::log as logging;
 
 pub mod allow;
-mod bar;
 pub mod block;
 pub mod check;
 mod environment;
@@ -20,11 +19,12 @@ pub mod gc;
 pub mod init;
 pub mod inspect;
 pub mod log;
+mod open;
+mod progress;
 mod report;
 pub mod restore;
 pub mod serve;
 
-use bar::progress;
 pub use environment::Environment;
 pub use flags::flag_for;
 pub use report::{Usage, say};
@@ -72,6 +72,9 @@ pub enum Command {
     /// Withdraw a project or a file at once; told to the running process.
     #[command(long_about = block::ABOUT)]
     Block(block::Args),
+    /// Go on with a repository that was put back to an earlier state.
+    #[command(long_about = restore::ABOUT)]
+    Restore(restore::Args),
     /// Write what is published into a folder: a static TUF repository.
     #[command(long_about = export::ABOUT)]
     Export(export::Args),
@@ -84,9 +87,6 @@ pub enum Command {
     /// Show the journal: what was published, when and by whom.
     #[command(long_about = log::ABOUT)]
     Log(log::Args),
-    /// Go on with a repository that was put back to an earlier state.
-    #[command(long_about = restore::ABOUT)]
-    Restore(restore::Args),
 }
 
 impl Command {
@@ -98,11 +98,11 @@ impl Command {
             Self::Check(args) => check::run(args, environment).await,
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
+            Self::Restore(args) => restore::run(args, environment).await,
             Self::Export(args) => export::run(args, environment).await,
             Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
-            Self::Restore(args) => restore::run(args, environment).await,
         }
     }
 
@@ -127,6 +127,9 @@ fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let filter = environment.log_filter().unwrap_or(cli.command.log_filter());
     logging::init(logging::Format::Auto, filter)?;
     install_crypto_provider();
+    // Reads FAILPOINTS; see `store::failpoint`.
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -52,12 +52,9 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
     let metrics = Arc::new(Metrics::new()?);
     let store = app::open_store(&config)?;
     let publishing = app::publishing(&config, &metrics, &Arc::<Readiness>::default())?;
-    let bar = progress("signing bins");
-    let advanced = advance(store, publishing, |done, of| {
-        bar.set_length(of);
-        bar.set_position(done);
-    })
-    .await;
+    let bar = progress::bar();
+    let show = |done, of| progress::show(&bar, "signing bins", done, of);
+    let advanced = advance(store, publishing, show).await;
     bar.finish_and_clear();
     let advanced = advanced?;
     say(&format!(

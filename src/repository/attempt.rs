@@ -145,17 +145,18 @@ impl Writer {
         durable: Durable,
     ) -> Result<(), RepositoryError> {
         let name = layout::page(&page.digest, commit);
-        let packed =
-            Bytes::from(pack(&page.bytes).map_err(|e| RepositoryError::damaged(&name, e))?);
-        if self.store.create(&name, packed.clone(), durable).await? == Created::Taken {
-            // An interrupted attempt wrote it, or another writer; it must hold the same.
-            let stored = load::object(&self.store, &name).await?;
-            unpack(&stored, &page.digest, page.bytes.len() as u64)
-                .map_err(|reason| RepositoryError::damaged(&name, reason))?;
-            if !self.store.is_shared() {
-                // After a failed sync it may be in memory alone, and another sync would not say so.
-                self.store.replace(&name, packed).await?;
-            }
+        let packed = pack(&page.bytes).map_err(|e| RepositoryError::damaged(&name, e))?;
+        let packed = Bytes::from(packed);
+        if self.store.create(&name, packed.clone(), durable).await? == Created::New {
+            return Ok(());
+        }
+        // An interrupted attempt wrote it, or another writer; it must hold the same.
+        let stored = load::object(&self.store, &name).await?;
+        match unpack(&stored, &page.digest, page.bytes.len() as u64) {
+            Ok(_) => {}
+            // Torn when the power went, before anybody could see it.
+            Err(_) if !self.store.is_shared() => self.store.replace(&name, packed).await?,
+            Err(reason) => return Err(RepositoryError::damaged(&name, reason)),
         }
         Ok(())
     }

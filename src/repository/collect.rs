@@ -33,8 +33,6 @@ use super::{RepositoryError, bin, load};
 const READS: usize = 16;
 /// Objects deleted at once: what S3 takes in one request.
 const BATCH: usize = 1000;
-/// A write that began so long ago was cut short.
-const LEFT: Duration = Duration::from_secs(60 * 60);
 /// How often a look begins again at once where a later timestamp came of age meanwhile.
 const TRIES: usize = 5;
 
@@ -49,6 +47,9 @@ pub struct Collector {
     /// The pages of each bin, by its number.
     bins: Vec<Known>,
 }
+
+/// How old a write must be that never came to its end.
+const STAGED: Duration = Duration::from_secs(60 * 60);
 
 /// What one version of a bin names.
 #[derive(Debug, Clone, Default)]
@@ -86,8 +87,6 @@ pub struct Collected {
     pub bins: u64,
     /// Pages.
     pub pages: u64,
-    /// What writes left that were cut short, which are no objects yet. A dry run does not look for them.
-    pub leftovers: u64,
     /// Whether it ended before it deleted anything, since what it had read may have changed under it. The next pass
     /// does better.
     pub overtaken: bool,
@@ -136,7 +135,11 @@ impl Collector {
             let read = self.read(star, progress).await;
             // Where it was overtaken, an object that is missing may have been garbage.
             if self.star().await? == Some(star) {
-                return self.sweep(&read?, mode, progress).await;
+                let collected = self.sweep(&read?, mode, progress).await?;
+                if mode == Mode::Delete {
+                    self.store.sweep(self.grace.max(STAGED)).await?;
+                }
+                return Ok(collected);
             }
         }
         Ok(Collected { overtaken: true, ..Collected::default() })
@@ -169,16 +172,16 @@ impl Collector {
             let name = base_ref.succinct.name(index);
             (base_ref.version_of(&name) != Some(known.version)).then_some((known, index))
         });
-        let stale: Vec<_> = stale.collect();
-        let (mut read, fresh) = (0, count - stale.len() as u64);
-        let mut reads = stream::iter(stale)
+        let stale: Vec<_> = stale
             .map(|(known, index)| async move {
                 let (bin, _) = bin::read(store, base_ref, index).await?;
                 let pages = pages(&bin.signed, &base_ref.succinct.name(index))?;
                 *known = Known { version: bin.signed.version, pages };
                 Ok::<_, RepositoryError>(())
             })
-            .buffer_unordered(READS);
+            .collect();
+        let (mut read, fresh) = (0, count - stale.len() as u64);
+        let mut reads = stream::iter(stale).buffer_unordered(READS);
         while reads.try_next().await?.is_some() {
             read += 1;
             progress(Progress::Bins(fresh + read, count));
@@ -213,11 +216,7 @@ impl Collector {
             .await?;
         let bins = metadata - snapshots;
         let pages = sweep.folder(layout::PAGES, |name| named.is_old_page(name)).await?;
-        let leftovers = match mode {
-            Mode::Delete => self.store.sweep(self.grace.max(LEFT)).await?,
-            Mode::DryRun => 0,
-        };
-        Ok(Collected { timestamps, snapshots, bins, pages, leftovers, overtaken: false })
+        Ok(Collected { timestamps, snapshots, bins, pages, overtaken: false })
     }
 }
 

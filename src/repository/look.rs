@@ -27,16 +27,21 @@ const OFTEN: Duration = Duration::from_secs(5);
 const READS: usize = 32;
 
 /// The look that is under way, and the one after it.
-#[derive(Default)]
 pub(super) struct Looks(Mutex<State>);
 
-#[derive(Default)]
 struct State {
+    /// When the last look that found something began.
+    began: Instant,
     running: Option<Look>,
     next: Option<Look>,
 }
 
 impl Looks {
+    /// None yet; the publication was read now.
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(State { began: Instant::now(), running: None, next: None }))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Whole between any two statements.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -63,6 +68,11 @@ impl Repository {
             }
         };
         look.await
+    }
+
+    /// Whether the last look is so long ago that what it found may have been collected.
+    pub(super) fn is_stale(&self) -> bool {
+        self.0.store.is_shared() && self.0.looks.lock().began.elapsed() > self.0.horizon.grace() / 2
     }
 
     fn look_after(&self, running: Option<Look>) -> Look {
@@ -102,11 +112,20 @@ impl Repository {
 
     /// Looks, and takes what is newer into service.
     pub(super) async fn look_now(&self) -> Result<Arc<Published>, RepositoryError> {
+        self.look_for(None).await
+    }
+
+    /// As [`Self::look_now`]; `ours` was just written and need not be read where it is the newest.
+    pub(super) async fn look_for(
+        &self,
+        ours: Option<Published>,
+    ) -> Result<Arc<Published>, RepositoryError> {
         let mut tries = 0;
+        let mut began;
         let looked = loop {
             tries += 1;
-            let began = Instant::now();
-            match self.newest().await {
+            began = Instant::now();
+            match self.newest(ours.as_ref()).await {
                 // What it found may be collected before a client has loaded it.
                 Ok(_) if began.elapsed() > self.0.horizon.grace() / 2 && tries < TRIES => {}
                 Ok(_) if began.elapsed() > self.0.horizon.grace() / 2 => {
@@ -122,11 +141,14 @@ impl Repository {
         if let Some(newer) = looked? {
             self.show(newer);
         }
+        let mut state = self.0.looks.lock();
+        state.began = began.max(state.began);
+        drop(state);
         Ok(self.published())
     }
 
     /// The publication of the newest timestamp, whole, if it is not the one that is served.
-    async fn newest(&self) -> Result<Option<Published>, RepositoryError> {
+    async fn newest(&self, ours: Option<&Published>) -> Result<Option<Published>, RepositoryError> {
         let known = self.published();
         let version = known.timestamp.signed.version;
         let before = layout::timestamp_file(version.saturating_sub(1));
@@ -140,6 +162,9 @@ impl Repository {
         match newest {
             None => Err(RepositoryError::Ahead { what: "timestamp", known: version }),
             Some(newest) if newest <= version => Ok(None),
+            Some(newest) if ours.is_some_and(|ours| ours.timestamp.signed.version == newest) => {
+                Ok(ours.cloned())
+            }
             Some(newest) => {
                 let found = load::shown(&self.0.store, newest, Some(&known.base)).await?;
                 self.read_changed(&known.base, &found.base).await?;

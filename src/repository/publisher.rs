@@ -31,6 +31,8 @@ const SHARED_INTERVAL: Duration = Duration::from_secs(1);
 const FIRST_ROUND: Duration = Duration::from_millis(100);
 /// Until what a failed publication left is looked at again.
 const RETRY: Duration = Duration::from_secs(5);
+/// Between two looks at the clock.
+const CLOCK: Duration = Duration::from_secs(15);
 /// Between two looks at what expires, from then on.
 const RENEWAL: Duration = Duration::from_secs(60);
 
@@ -72,6 +74,7 @@ pub struct PublishingTask {
     queue: mpsc::Receiver<Job>,
     readiness: Arc<Readiness>,
     clock: Clock,
+    clock_is_wrong: bool,
     /// The least time between two publications.
     interval: Duration,
 }
@@ -93,7 +96,9 @@ impl Publisher {
         let repository = writer.repository().clone();
         let (sender, queue) = mpsc::channel(WAITING);
         let renewal = Renewal::default();
-        let task = PublishingTask { writer, renewal, queue, readiness, clock, interval };
+        let clock_is_wrong = false;
+        let task =
+            PublishingTask { writer, renewal, queue, readiness, clock, clock_is_wrong, interval };
         Ok((Self { queue: sender }, repository, task))
     }
 
@@ -114,6 +119,7 @@ impl PublishingTask {
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut waiting = VecDeque::new();
         let mut next_look = Instant::now();
+        let mut next_clock = Instant::now();
         let mut free = Instant::now();
         loop {
             let ready = self.queue.is_closed() || Instant::now() >= free;
@@ -125,7 +131,7 @@ impl PublishingTask {
                         None => {}
                     },
                     () = tokio::time::sleep_until(free), if !waiting.is_empty() => {}
-                    () = tokio::time::sleep_until(next_look) => {}
+                    () = tokio::time::sleep_until(next_look.min(next_clock)) => {}
                     () = shutdown.cancelled(), if !self.queue.is_closed() => self.queue.close(),
                 }
             }
@@ -139,6 +145,10 @@ impl PublishingTask {
                 self.publish(next_batch(&mut waiting)).await;
             }
             // Also under a load that never lets the queue run empty.
+            if Instant::now() >= next_clock {
+                self.look_at_clock().await;
+                next_clock = Instant::now() + CLOCK;
+            }
             if Instant::now() >= next_look {
                 self.renew().await;
                 next_look = Instant::now() + self.until_next_look();
@@ -199,6 +209,20 @@ impl PublishingTask {
             tracing::error!(%error, "renewing what expires failed; trying again");
         }
         self.note(renewed.as_ref().err());
+    }
+
+    async fn look_at_clock(&mut self) {
+        let wrong = match self.writer.watch_clock().await {
+            Ok(()) => None,
+            Err(error @ RepositoryError::Clock { .. }) => Some(error.to_string()),
+            // The store cannot be asked.
+            Err(_) => return,
+        };
+        if let Some(wrong) = wrong.as_ref().filter(|_| !self.clock_is_wrong) {
+            tracing::error!("{wrong}");
+        }
+        self.clock_is_wrong = wrong.is_some();
+        self.readiness.note("clock", wrong);
     }
 
     /// Says on `/readyz` what keeps this process from publishing.

@@ -60,7 +60,7 @@ impl Repository {
             published: ArcSwap::from_pointee(published),
             memory: Memory::new(memory),
             superseded: Superseded::new(config.grace),
-            looks: Looks::default(),
+            looks: Looks::new(),
             horizon: Horizon::new(config.grace),
             watch,
             lost: config.lost,
@@ -100,11 +100,17 @@ impl Repository {
         if !self.0.store.is_shared() {
             return Ok(self.published().timestamp_document.clone());
         }
-        match self.look().await {
+        match self.fresh_look().await {
             Ok(published) => Ok(published.timestamp_document.clone()),
             Err(_) if self.0.lost == Lost::Serve => Ok(self.published().timestamp_document.clone()),
             Err(error) => Err(error),
         }
+    }
+
+    /// A look that is not old yet when it is answered: clients have the other half of the grace period.
+    async fn fresh_look(&self) -> Result<Arc<Published>, RepositoryError> {
+        let looked = self.look().await?;
+        if self.is_stale() { self.look().await } else { Ok(looked) }
     }
 
     /// What `ask` finds in the publication that is served; where it finds nothing, or something damaged, another replica may
@@ -116,6 +122,10 @@ impl Repository {
     where
         F: Future<Output = Result<Option<T>, RepositoryError>>,
     {
+        if self.is_stale() {
+            // A store that is lost loses nothing that is in memory.
+            let _ = self.look().await;
+        }
         let before = self.published();
         let found = ask(before.clone()).await;
         let unknown = matches!(found, Ok(None) | Err(RepositoryError::Damaged { .. }));
@@ -150,7 +160,17 @@ impl Repository {
                 Some(newest) if version == newest && role == "snapshot" => {
                     Ok(Some(base.snapshot_document.clone()))
                 }
-                Some(newest) if version == newest => self.stored(version, role).await,
+                Some(newest) if version == newest => {
+                    let known = self.is_stale();
+                    let stored = self.stored(version, role).await?;
+                    // After the read, too: this process may have slept meanwhile.
+                    if !known && self.is_stale() {
+                        self.look().await?;
+                        let young = version >= self.oldest(role).await?;
+                        return Ok(stored.filter(|_| young));
+                    }
+                    Ok(stored)
+                }
                 Some(_) => {
                     let stored = self.stored(version, role).await?;
                     // After the read: what was collected may have been written anew.

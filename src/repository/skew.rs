@@ -49,7 +49,7 @@ impl Watch {
         let now = self.now();
         let skew = date.duration_since(now);
         self.skew.store(i64::try_from(skew.as_millis()).unwrap_or(0), Ordering::Relaxed);
-        self.metrics.clock_skew.set(skew.as_secs_f64());
+        self.metrics.clock_skew.set(-skew.as_secs_f64());
         self.judge(skew.abs() <= TOLERANCE, "the store", date)
     }
 

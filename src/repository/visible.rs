@@ -30,11 +30,12 @@ impl Writer {
     /// Lists the timestamps, then reads the newest commit, then creates the next timestamp, which names that commit; lists
     /// again, and repeats until the goal is reached. Whoever sees a commit without a timestamp completes it so.
     pub(super) async fn make_visible(&mut self, goal: Goal) -> Result<(), RepositoryError> {
+        let mut ours = None;
         for _ in 0..TRIES {
             let alone = !self.unsure && !self.store.is_shared();
             let known = match alone {
                 true => self.repository.published(),
-                false => self.repository.look_now().await?,
+                false => self.repository.look_for(ours.take()).await?,
             };
             if goal.is_reached(&known) {
                 self.gauge();
@@ -54,11 +55,14 @@ impl Writer {
                     if published.base.commit > known.base.commit {
                         self.metrics.publications.inc();
                     }
+                    self.last = now;
                     if alone {
                         self.repository.0.horizon.note(version, now);
+                        self.repository.show(published);
+                    } else {
+                        // Served once no higher one is listed.
+                        ours = Some(published);
                     }
-                    self.repository.show(published);
-                    self.last = now;
                 }
             }
             if alone && goal.is_reached(&self.repository.published()) {

@@ -221,9 +221,7 @@ impl Writer {
     pub(super) async fn renew_timestamp(&mut self) -> Result<(), RepositoryError> {
         self.catch_up().await?;
         let version = self.repository.published().timestamp.signed.version;
-        if self.store.is_shared() {
-            self.watch.compare(self.store.now().await?)?;
-        }
+        self.watch_clock().await?;
         let renewed = self.make_visible(Goal::After(version)).await;
         self.unsure |= renewed.is_err();
         renewed
@@ -267,6 +265,14 @@ impl Writer {
         }
         self.repository.note_commit(newest);
         Ok(())
+    }
+
+    /// Finds out whether the clock can be right, also where there is nothing to sign.
+    pub(super) async fn watch_clock(&self) -> Result<(), RepositoryError> {
+        if !self.store.is_shared() {
+            return self.check_clock();
+        }
+        self.watch.compare(self.store.now().await?)
     }
 
     /// Nothing is signed with a clock that cannot be right. (A shared store dates what is attempted.)

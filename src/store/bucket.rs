@@ -9,6 +9,7 @@ use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
 use url::Url;
 
 use super::StoreError;
+use super::open::not_built;
 use crate::config::{Service, StoreLocation};
 
 /// Until a connection stands.
@@ -35,13 +36,9 @@ const BOUNDS: [(ClientConfigKey, &str); 2] =
 /// The objects below the prefix of `location`, which must be a bucket.
 pub(super) fn open(location: &StoreLocation) -> Result<Arc<dyn ObjectStore>, StoreError> {
     let client = |source| StoreError::Client { location: Box::new(location.clone()), source };
-    let missing = || {
-        client(object_store::Error::NotImplemented {
-            operation: "a client".into(),
-            implementer: "this build".into(),
-        })
+    let StoreLocation::Bucket { service, bucket, prefix } = location else {
+        return Err(not_built(location));
     };
-    let StoreLocation::Bucket { service, bucket, prefix } = location else { return Err(missing()) };
     match service {
         #[cfg(feature = "aws")]
         Service::S3 => Ok(within(s3(bucket)?.build().map_err(client)?, prefix)),
@@ -50,11 +47,10 @@ pub(super) fn open(location: &StoreLocation) -> Result<Arc<dyn ObjectStore>, Sto
         #[cfg(feature = "azure")]
         Service::Azure => Ok(within(azure(bucket).build().map_err(client)?, prefix)),
         #[allow(unreachable_patterns)]
-        _ => Err(missing()),
+        _ => Err(not_built(location)),
     }
 }
 
-#[allow(dead_code)]
 fn within(objects: impl ObjectStore, prefix: &Name) -> Arc<dyn ObjectStore> {
     Arc::new(PrefixStore::new(objects, prefix.clone()))
 }
@@ -69,8 +65,9 @@ fn s3(bucket: &Url) -> Result<object_store::aws::AmazonS3Builder, StoreError> {
         .with_retry(retries());
     let value = |key| builder.get_config_value(&key);
     let endpoint = value(Key::S3Endpoint).or(value(Key::Endpoint)).unwrap_or_default();
-    let plain = value(Key::Client(ClientConfigKey::AllowHttp)).is_some_and(|v| v == "true");
-    if endpoint.starts_with("http://") && !plain {
+    let plain = value(Key::Client(ClientConfigKey::AllowHttp)).unwrap_or_default();
+    let allowed = matches!(plain.to_ascii_lowercase().as_str(), "1" | "true" | "on" | "yes" | "y");
+    if endpoint.starts_with("http://") && !allowed {
         return Err(StoreError::Plain(crate::config::redacted(&endpoint)));
     }
     let bound = |builder: AmazonS3Builder, (key, time)| builder.with_config(Key::Client(key), time);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use object_store::path::Path as Name;
 use object_store::{Error as ObjectError, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 
-use super::{Created, Durable, Place, Store, StoreError, failed};
+use super::{Created, Durable, Place, Store, StoreError, failed, local};
 
 /// How often a create is sent that meets others of the same name.
 const TRIES: u32 = 4;
@@ -15,7 +15,25 @@ const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Store {
-    pub(super) async fn create_if_absent(
+    /// Nothing that is durable is built on what may not be: what failed before is settled first.
+    pub(super) async fn create_in_order(
+        &self,
+        name: &str,
+        bytes: PutPayload,
+        durable: Durable,
+    ) -> Result<Created, StoreError> {
+        let doubtful = matches!(&*self.place, Place::Folder(folder) if folder.is_doubtful());
+        if doubtful && durable == Durable::Now {
+            self.on_disk(local::Folder::settle_doubts).await?;
+        }
+        let created = self.create_if_absent(name, bytes, durable).await;
+        if let (Err(_), Place::Folder(folder)) = (&created, &*self.place) {
+            folder.doubt(name);
+        }
+        created
+    }
+
+    async fn create_if_absent(
         &self,
         name: &str,
         bytes: PutPayload,

@@ -22,7 +22,7 @@ pub enum StoreError {
     Locked(PathBuf),
     /// The client of an object store cannot be made.
     #[error(
-        "cannot use the store {location}: {source}; check the environment, AWS_ENDPOINT and AWS_REGION for one"
+        "cannot use the store {location}: {source}; check the variables that configure it (AWS_ENDPOINT_URL, AWS_REGION …)"
     )]
     Client {
         /// Which.
@@ -32,7 +32,7 @@ pub enum StoreError {
     },
     /// An endpoint without TLS, which nobody allowed.
     #[error(
-        "AWS_ENDPOINT is {0}, without TLS: take one with https://, or allow it with AWS_ALLOW_HTTP=true"
+        "AWS_ENDPOINT_URL is {0}, without TLS: take one with https://, or allow it with AWS_ALLOW_HTTP=true"
     )]
     Plain(String),
     /// One operation failed.

@@ -1,9 +1,11 @@
 //! What a local folder needs beside the objects: a lock, and care that what is seen is on the disk.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::StoreError;
@@ -17,6 +19,8 @@ pub(super) struct Folder {
     pub path: PathBuf,
     /// Kept open: the kernel tells each open file once of every write that failed since it was opened.
     directory: File,
+    /// Folders with a name that is perhaps not on the disk: its create failed after it became visible.
+    doubtful: Mutex<BTreeSet<PathBuf>>,
     _lock: Option<File>,
 }
 
@@ -40,12 +44,43 @@ impl Folder {
         }
         fs::read_dir(&path).map_err(at(&path))?;
         let directory = File::open(&path).map_err(at(&path))?;
-        Ok(Self { path, directory, _lock: None })
+        Ok(Self { path, directory, doubtful: Mutex::default(), _lock: None })
     }
 
     /// Waits until the file system has everything on the disk.
     pub fn sync(&self) -> Result<(), StoreError> {
-        rustix::fs::syncfs(&self.directory).map_err(|error| at(&self.path)(error.into()))
+        rustix::fs::syncfs(&self.directory).map_err(|error| at(&self.path)(error.into()))?;
+        self.doubtful().clear();
+        Ok(())
+    }
+
+    /// Remembers that a create of `name` failed: it may be visible and yet be lost when the power goes.
+    pub fn doubt(&self, name: &str) {
+        let file = self.path.join(name);
+        self.doubtful().insert(file.parent().unwrap_or(&self.path).into());
+    }
+
+    /// Waits until everything that was doubted is on the disk: whoever saw it may build on it next.
+    pub fn settle_doubts(&self) -> Result<(), StoreError> {
+        let mut doubtful = self.doubtful();
+        while let Some(folder) = doubtful.first() {
+            match File::open(folder).and_then(|open| open.sync_all()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(at(folder)(error));
+                }
+                _ => doubtful.pop_first(),
+            };
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything to settle.
+    pub fn is_doubtful(&self) -> bool {
+        !self.doubtful().is_empty()
+    }
+
+    fn doubtful(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the object `name` and its name are on the disk: who wrote it may have failed or died before that.

@@ -3,6 +3,7 @@
 //! Nothing of what must agree is ever overwritten: see [`layout`] for the names. A store is a folder of this machine, which
 //! one process at a time writes to, or a bucket, which several may write to. [`Store::at`] opens either.
 
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
 mod bucket;
 mod create;
 mod error;
@@ -48,6 +49,7 @@ enum Place {
     /// A local folder, which one process at a time writes to.
     Folder(local::Folder),
     /// Where several processes may write.
+    #[cfg_attr(not(any(feature = "aws", feature = "gcp", feature = "azure")), allow(dead_code))]
     Shared,
     /// Where a test keeps them.
     #[cfg(test)]
@@ -109,7 +111,7 @@ impl Store {
     ) -> Result<Created, StoreError> {
         let underway = self.tally.begin(StoreOperation::Create);
         failpoint::here("create", name, "before");
-        let created = self.create_if_absent(name, bytes.into(), durable).await;
+        let created = self.create_in_order(name, bytes.into(), durable).await;
         failpoint::here("create", name, "after");
         underway.end(created)
     }
@@ -126,7 +128,7 @@ impl Store {
         underway.end(put.map(drop).map_err(|source| failed("write", name, source)))
     }
 
-    /// Writes `name` anew and durably, with what it holds already. For what nobody can see yet.
+    /// Writes `name` durably, whether or not it exists. For what nobody can see yet, where nobody else writes.
     ///
     /// # Errors
     /// [`StoreError::Object`].
@@ -135,8 +137,9 @@ impl Store {
         name: &str,
         bytes: impl Into<PutPayload>,
     ) -> Result<(), StoreError> {
+        let underway = self.tally.begin(StoreOperation::Put);
         let put = self.objects.put(&Name::from(name), bytes.into()).await;
-        put.map(drop).map_err(|source| failed("write", name, source))
+        underway.end(put.map(drop).map_err(|source| failed("write", name, source)))
     }
 
     /// Reads `name`; `None` where it does not exist.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
+#[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
+use super::bucket;
 use super::local::Folder;
 use super::tally::Tally;
-use super::{Place, Store, StoreError, bucket};
+use super::{Place, Store, StoreError};
 use crate::config::StoreLocation;
 use crate::telemetry::Metrics;
 
@@ -72,6 +74,12 @@ impl Store {
         Self::over(objects.clone(), objects, Place::Shared)
     }
 
+    #[cfg(not(any(feature = "aws", feature = "gcp", feature = "azure")))]
+    fn shared(location: &StoreLocation) -> Result<Self, StoreError> {
+        Err(not_built(location))
+    }
+
+    #[cfg(any(feature = "aws", feature = "gcp", feature = "azure"))]
     fn shared(location: &StoreLocation) -> Result<Self, StoreError> {
         let objects = bucket::open(location)?;
         Ok(Self::over(objects.clone(), objects, Place::Shared))
@@ -91,4 +99,13 @@ impl Store {
     fn over(objects: Arc<dyn ObjectStore>, unsynced: Arc<dyn ObjectStore>, place: Place) -> Self {
         Self { objects, unsynced, place: Arc::new(place), tally: Tally::default() }
     }
+}
+
+/// A location that this build has no client for is refused when it is read.
+pub(super) fn not_built(location: &StoreLocation) -> StoreError {
+    let source = object_store::Error::NotImplemented {
+        operation: "a client".into(),
+        implementer: "this build".into(),
+    };
+    StoreError::Client { location: Box::new(location.clone()), source }
 }

@@ -22,12 +22,12 @@ impl Store {
             let ended = join_all(racers).await;
             let winners = ended.iter().filter(|end| matches!(end, Ok(Created::New))).count();
             let failed = ended.into_iter().find_map(Result::err);
-            self.delete(vec![name]).await?;
+            let deleted = self.delete(vec![name]).await;
             match (winners, failed) {
                 (2.., _) => return Err(StoreError::NoExclusion { racers: RACERS, winners }),
                 (_, Some(error)) => return Err(error),
-                (1, None) => return Ok(()),
-                (0, None) => {}
+                (1, None) => return deleted.map(drop),
+                (0, None) => drop(deleted?),
             }
         }
         Err(StoreError::NobodyWins(RACERS))

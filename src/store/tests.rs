@@ -178,6 +178,42 @@ async fn a_staged_write_that_was_cut_short_hinders_nobody() {
     assert_eq!(store.list(layout::JOURNAL).await.unwrap().len(), 1);
 }
 
+/// What failed after it was visible, and before it was on the disk, is found by the next try.
+#[tokio::test]
+async fn our_own_bytes_are_written_again_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let file = folder.path().join("journal/1.json");
+    write(&file);
+    let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(&file).unwrap());
+    for durable in [Durable::Now, Durable::AtSync] {
+        let first = inode();
+        assert_eq!(store.create("journal/1.json", "x", durable).await.unwrap(), Created::Taken);
+        assert_eq!(inode(), first);
+        assert_eq!(
+            store.create("journal/1.json", "cut sh", durable).await.unwrap(),
+            Created::Taken
+        );
+        assert_ne!(inode(), first);
+        assert_eq!(store.read("journal/1.json").await.unwrap().unwrap(), "cut sh");
+    }
+}
+
+/// As after a create that failed while its name was written to the disk; also where not even the folder could be made.
+#[tokio::test]
+async fn what_is_doubtful_is_settled_before_anything_is_built_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let Place::Folder(place) = &*store.place else { panic!("no folder") };
+    let blocked = folder.path().join("journal");
+    fs::write(&blocked, "no folder").unwrap();
+    store.create("journal/1.json", "a", Durable::Now).await.unwrap_err();
+    assert!(place.is_doubtful());
+    fs::remove_file(&blocked).unwrap();
+    assert_eq!(store.create("journal/1.json", "a", Durable::Now).await.unwrap(), Created::New);
+    assert!(!place.is_doubtful());
+}
+
 #[tokio::test]
 async fn operations_are_counted_by_outcome() {
     let metrics = Arc::new(Metrics::new().unwrap());

@@ -43,7 +43,11 @@ pub struct Metrics {
     pub publication_failures: IntCounter,
     /// Commits that another writer was first to make.
     pub conflicts: IntCounter,
-    /// The store's time less this machine's, seconds.
+    /// Superseded objects deleted.
+    pub collected: IntCounter,
+    /// Passes of garbage collection that failed.
+    pub collection_failures: IntCounter,
+    /// This machine's time less that of an object store, seconds.
     pub clock_skew: Gauge,
     /// 1 while the clock seems wrong.
     pub clock_wrong: IntGauge,
@@ -112,7 +116,14 @@ impl Metrics {
                 "store_conflicts_total",
                 "Publications that another replica was first to make.",
             )?,
-            clock_skew: new.float("clock_skew_seconds", "The store's time less this machine's.")?,
+            collected: new
+                .counter("collected_objects_total", "Superseded objects that were deleted.")?,
+            collection_failures: new.counter(
+                "collection_failures_total",
+                "Passes of garbage collection that failed.",
+            )?,
+            clock_skew: new
+                .float("clock_skew_seconds", "This machine's time less that of an object store.")?,
             clock_wrong: new.gauge(
                 "clock_wrong",
                 "1 while the clock seems wrong and nothing is signed, else 0.",

@@ -151,3 +151,23 @@ async fn an_interrupted_init_goes_on() {
         }
     }
 }
+
+/// A page that a power cut left torn, under a name that nobody could see yet, holds up nothing.
+#[tokio::test]
+async fn a_torn_orphan_is_written_anew() {
+    let bench = Bench::new().await;
+    let running = bench.open().await.unwrap();
+    let demo = page("demo", &[("demo-1.0.tar.gz", "x")]);
+    running.publish(&demo).await.unwrap();
+    let served = running.repository.page(&demo.name, crate::index::Format::Json).await.unwrap();
+    let digest = served.unwrap().digest;
+    running.stop().await;
+
+    let bench = Bench::new().await;
+    let torn = layout::page(&digest, 2);
+    bench.store.put(&torn, "").await.unwrap();
+    let running = bench.open().await.unwrap();
+    running.publish(&demo).await.unwrap();
+    Seen::default().refresh(&bench.store).await;
+    assert!(!bench.store.read(&torn).await.unwrap().unwrap().is_empty());
+}

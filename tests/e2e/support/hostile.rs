@@ -174,20 +174,23 @@ fn serve(stream: &TcpStream, script: &Script) -> std::io::Result<bool> {
         return Ok(false);
     };
     let path = path.split([' ', '?']).next().unwrap_or_default().to_owned();
-    let mut length = 0;
+    let (mut length, mut last) = (0, false);
     loop {
         let mut header = String::new();
         if reader.read_line(&mut header)? <= 2 {
             break;
         }
-        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+        let header = header.to_ascii_lowercase();
+        if let Some(value) = header.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap_or(0);
         }
+        last |= header.trim_end() == "connection: close";
     }
     std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
     script.requests.lock().expect("a lock").push(format!("{method} {path}"));
     let answer = script.answers.lock().expect("a lock").get(&path).cloned();
-    write(stream, &method, answer.unwrap_or_else(|| Answer::status(404)), script)
+    let answer = answer.unwrap_or_else(|| Answer::status(404));
+    Ok(write(stream, &method, answer, script)? && !last)
 }
 
 fn write(

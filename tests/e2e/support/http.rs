@@ -73,6 +73,12 @@ impl Request {
         self
     }
 
+    /// How long it waits for the next byte, instead of a minute.
+    pub fn patience(mut self, silence: Duration) -> Self {
+        self.silence = silence;
+        self
+    }
+
     pub fn send(self) -> Response {
         let what = format!("{} http://{}{}", self.method, self.authority, self.target);
         self.try_send().unwrap_or_else(|error| panic!("{what}: {error}"))

@@ -1,12 +1,18 @@
 //! What the scenarios are made of.
 
+pub mod balancer;
 pub mod clients;
+pub mod clock;
+pub mod disk;
+pub mod fault_proxy;
 pub mod hostile;
 pub mod http;
 pub mod mirror;
 pub mod packages;
 pub mod process;
+pub mod seaweed;
 pub mod sidecar;
+pub mod strace;
 pub mod tools;
 
 use std::thread::sleep;

@@ -182,6 +182,37 @@ pub fn sdist(project: &str, version: &str) -> Package {
     }
 }
 
+/// An upload as twine sends it: content type, and body.
+pub fn form(file: &Package) -> (String, Vec<u8>) {
+    const BOUNDARY: &str = "countersign-e2e-boundary";
+    let digest = file.sha256();
+    let kind = if file.filename.ends_with(".whl") { "bdist_wheel" } else { "sdist" };
+    let fields = [
+        (":action", "file_upload"),
+        ("metadata_version", "2.1"),
+        ("name", &file.project),
+        ("version", &file.version),
+        ("filetype", kind),
+        ("sha256_digest", &digest),
+    ];
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let part = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+        );
+        body.extend_from_slice(part.as_bytes());
+    }
+    let part = format!(
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"content\"; filename=\"{}\"\r\n\
+         Content-Type: application/octet-stream\r\n\r\n",
+        file.filename
+    );
+    body.extend_from_slice(part.as_bytes());
+    body.extend_from_slice(&file.bytes);
+    body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+    (format!("multipart/form-data; boundary={BOUNDARY}"), body)
+}
+
 fn module(project: &str) -> String {
     project.to_ascii_lowercase().replace(['-', '.'], "_")
 }

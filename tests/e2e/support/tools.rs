@@ -3,6 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use super::{clock, disk};
+
 /// A program, or a set of them, that a test cannot do without.
 #[derive(Debug, Clone, Copy)]
 pub enum Tool {
@@ -14,22 +16,50 @@ pub enum Tool {
     TufJs,
     /// nginx.
     Nginx,
+    /// SeaweedFS, with its S3 gateway.
+    Seaweed,
+    /// strace, and a kernel that lets it trace.
+    Strace,
+    /// libfaketime.
+    Faketime,
+    /// The right to mount.
+    Mounts,
+    /// A binary in which failpoints can be set.
+    Failpoints,
 }
 
 impl Tool {
+    /// Why it cannot be used; nothing where it can.
+    fn lacks(self) -> Option<String> {
+        match self {
+            Self::Mounts => disk::no_mounts(),
+            Self::Failpoints => (!cfg!(feature = "failpoints"))
+                .then(|| "the binary is built without --features failpoints".to_owned()),
+            _ => (!self.path().exists())
+                .then(|| format!("{self:?} is missing ({}): run tests/run", self.path().display())),
+        }
+    }
+
     /// The file without which it is not there.
     pub fn path(self) -> PathBuf {
         match self {
             Self::Python => python("python"),
             Self::OldPip => folder().join("old-pip/bin/python"),
             Self::TufJs => node_packages().join("node_modules/tuf-js/package.json"),
-            Self::Nginx => ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"]
-                .into_iter()
-                .map(PathBuf::from)
-                .find(|path| path.exists())
-                .unwrap_or_else(|| "/usr/sbin/nginx".into()),
+            Self::Nginx => first(&["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"]),
+            Self::Seaweed => python("weed"),
+            Self::Strace => first(&["/usr/bin/strace", "/usr/local/bin/strace"]),
+            Self::Faketime => clock::library(),
+            Self::Mounts => "/bin/mount".into(),
+            Self::Failpoints => env!("CARGO_BIN_EXE_countersign").into(),
         }
     }
+}
+
+/// The first that is there; the first of all where none is.
+fn first(paths: &[&str]) -> PathBuf {
+    let found = paths.iter().find(|path| Path::new(path).exists());
+    found.or(paths.first()).expect("a path").into()
 }
 
 /// A program of the Python environment.
@@ -49,9 +79,7 @@ fn folder() -> PathBuf {
 
 /// Whether all are there; says what is missing, and fails where nothing may be.
 pub fn present(tools: &[Tool]) -> bool {
-    let missing = tools.iter().find(|tool| !tool.path().exists());
-    let Some(tool) = missing else { return true };
-    let reason = format!("{tool:?} is missing ({}): run tests/run", tool.path().display());
+    let Some(reason) = tools.iter().find_map(|tool| tool.lacks()) else { return true };
     assert!(env::var("COUNTERSIGN_TESTS_REQUIRE_TOOLS").as_deref() != Ok("1"), "{reason}");
     eprintln!("skipped: {reason}");
     false

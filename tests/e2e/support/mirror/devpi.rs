@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::Mirror;
 use crate::support::http::{JSON, Request, Response};
-use crate::support::packages::Package;
+use crate::support::packages::{Package, form};
 use crate::support::process::{Daemon, free_port, run};
 use crate::support::{secs, tools};
 
@@ -101,35 +101,8 @@ impl Mirror for Devpi {
     }
 
     fn add(&self, file: &Package) {
-        const BOUNDARY: &str = "countersign-e2e-boundary";
-        let digest = file.sha256();
-        let kind = if file.filename.ends_with(".whl") { "bdist_wheel" } else { "sdist" };
-        let fields = [
-            (":action", "file_upload"),
-            ("metadata_version", "2.1"),
-            ("name", &file.project),
-            ("version", &file.version),
-            ("filetype", kind),
-            ("sha256_digest", &digest),
-        ];
-        let mut body = Vec::new();
-        for (name, value) in fields {
-            let part = format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-            );
-            body.extend_from_slice(part.as_bytes());
-        }
-        let part = format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"content\"; filename=\"{}\"\r\n\
-             Content-Type: application/octet-stream\r\n\r\n",
-            file.filename
-        );
-        body.extend_from_slice(part.as_bytes());
-        body.extend_from_slice(&file.bytes);
-        body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
-        let request = self
-            .request("POST", Self::UPLOAD_PATH)
-            .header("Content-Type", &format!("multipart/form-data; boundary={BOUNDARY}"));
+        let (content_type, body) = form(file);
+        let request = self.request("POST", Self::UPLOAD_PATH).header("Content-Type", &content_type);
         succeeded(&request.body(body).send());
     }
 

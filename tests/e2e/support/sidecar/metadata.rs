@@ -1,5 +1,7 @@
 //! A look at the metadata without any client: no signature is checked here.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -17,6 +19,24 @@ impl Sidecar {
         let bin = self.metadata(&format!("{}.{name}", meta[&name]["version"]));
         let hash = &bin["signed"]["targets"][target_path]["hashes"]["sha256"];
         hash.as_str().map(str::to_owned)
+    }
+
+    /// The SHA-256 of every target in the newest metadata, by target path.
+    pub fn all_signed(&self) -> BTreeMap<String, String> {
+        let timestamp = self.metadata("timestamp.json");
+        let version = &timestamp["signed"]["meta"]["snapshot.json"]["version"];
+        let snapshot = self.metadata(&format!("{version}.snapshot.json"));
+        let meta = snapshot["signed"]["meta"].as_object().expect("roles").clone();
+        let bins = meta.iter().filter(|(name, _)| name.starts_with("bins-"));
+        bins.flat_map(|(name, entry)| {
+            let bin = self.metadata(&format!("{}.{name}", entry["version"]));
+            let targets = bin["signed"]["targets"].as_object().cloned().unwrap_or_default();
+            targets.into_iter().map(|(path, target)| {
+                let hash = target["hashes"]["sha256"].as_str().expect("a hash");
+                (path, hash.to_owned())
+            })
+        })
+        .collect()
     }
 
     fn metadata(&self, name: &str) -> Value {

@@ -2,6 +2,7 @@
 
 mod metadata;
 mod metrics;
+mod objects;
 mod setup;
 
 use std::fs;
@@ -9,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-pub use self::setup::{Setup, countersign};
+pub use self::objects::Objects;
+pub use self::setup::{Kind, Setup, countersign, init, initialized};
 
 use self::metrics::Metrics;
 use super::clients::TufClient;
@@ -60,7 +62,7 @@ impl Sidecar {
 
     /// The root that clients are given.
     pub fn root(&self) -> PathBuf {
-        self.data().join("repository/root/1.root.json")
+        self.setup.root()
     }
 
     /// python-tuf, knowing nothing yet.
@@ -182,6 +184,16 @@ impl Sidecar {
 
     pub fn process(&mut self) -> &mut Daemon {
         &mut self.daemon
+    }
+
+    /// Frozen (`SIGSTOP`), as by a scheduler that has forgotten it.
+    pub fn freeze(&self) {
+        self.daemon.signal("STOP");
+    }
+
+    /// Goes on from where it was frozen.
+    pub fn thaw(&self) {
+        self.daemon.signal("CONT");
     }
 
     /// `kill -9`; the folder, and how it was started, are left.

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::Sidecar;
+use super::{Objects, Sidecar};
+use crate::support::clock::WrongClock;
 use crate::support::http::Request;
 use crate::support::mirror::Mirror;
 use crate::support::process::{Daemon, free_port, run};
-use crate::support::secs;
+use crate::support::seaweed::Bucket;
+use crate::support::{secs, strace};
 
 /// `countersign serve`, not started yet.
 #[derive(Clone)]
@@ -24,12 +26,32 @@ pub struct Setup {
     arguments: Vec<String>,
     listen: [String; 2],
     memory: Option<u64>,
+    environment: Vec<(String, String)>,
+    data: Option<PathBuf>,
+    bucket: Option<Bucket>,
+    faults: Vec<String>,
 }
 
 /// The command with arguments, run to its end.
 pub fn countersign<S: AsRef<str>>(arguments: &[S]) -> Output {
     let mut command = binary();
     run(command.args(arguments.iter().map(AsRef::as_ref)), secs(120))
+}
+
+/// `countersign init` into a bucket; what people keep of it goes into the bucket's ceremony folder.
+pub fn init(bucket: &Bucket, bins: u32) -> Output {
+    let mut command = binary();
+    command.args(["init", "--store", &bucket.url(), "--bins", &bins.to_string(), "--out"]);
+    command.arg(bucket.ceremony.path()).envs(bucket.env());
+    run(&mut command, secs(120))
+}
+
+/// A new bucket in which `init` has been, with 16 bins.
+pub fn initialized() -> Bucket {
+    let bucket = Bucket::new();
+    let output = init(&bucket, 16);
+    assert!(output.status.success(), "init: {output:?}");
+    bucket
 }
 
 /// Without the variables of whoever runs the tests.
@@ -40,14 +62,32 @@ fn binary() -> Command {
 fn clean(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy().to_ascii_uppercase();
-        if text.starts_with("COUNTERSIGN_") || text.ends_with("_PROXY") {
+        let ours = text.starts_with("COUNTERSIGN_") || text == "FAILPOINTS";
+        if ours || text.starts_with("AWS_") || text.ends_with("_PROXY") {
             command.env_remove(name);
         }
     }
     command
 }
 
+/// The two kinds of store; most of what must hold must hold on both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A local one.
+    Folder,
+    /// SeaweedFS.
+    Bucket,
+}
+
 impl Setup {
+    /// Before a mirror, with 16 bins on a store of this kind, where `init` has been.
+    pub fn on(kind: Kind, mirror: &dyn Mirror) -> Self {
+        match kind {
+            Kind::Folder => Self::before(mirror).bins(16),
+            Kind::Bucket => Self::before(mirror).store(&initialized()),
+        }
+    }
+
     /// Before a mirror, in a new folder; the mirror is looked at each second.
     pub fn before(mirror: &dyn Mirror) -> Self {
         Self::bare(&mirror.simple_url()).set("watch.interval", "1s")
@@ -62,7 +102,17 @@ impl Setup {
             arguments: Vec::new(),
             listen: ["127.0.0.1:0".into(), "127.0.0.1:0".into()],
             memory: None,
+            environment: Vec::new(),
+            data: None,
+            bucket: None,
+            faults: Vec::new(),
         }
+    }
+
+    /// The same again in a folder of its own: another replica.
+    pub fn another(&self) -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+        Self { folder, ..self.clone() }
     }
 
     /// A key of the configuration file.
@@ -95,9 +145,91 @@ impl Setup {
         self
     }
 
-    /// The data folder: the default one, below the folder in which it runs.
+    /// A variable of its environment; an empty value takes it away again.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(set, _)| set != name);
+        if !value.is_empty() {
+            self.environment.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// The time of day as this clock has it.
+    pub fn clock(self, clock: &WrongClock) -> Self {
+        clock.env().iter().fold(self, |setup, (name, value)| setup.env(name, value))
+    }
+
+    /// The data folder elsewhere than below the folder in which it runs.
+    pub fn data_in(mut self, folder: &Path) -> Self {
+        self.data = Some(folder.to_owned());
+        self
+    }
+
+    /// The repository in a bucket, in which `init` made it.
+    pub fn store(mut self, bucket: &Bucket) -> Self {
+        self.bucket = Some(bucket.clone());
+        self
+    }
+
+    /// Started under strace, with these injections.
+    pub fn injecting(mut self, injections: &[&str]) -> Self {
+        self.faults = injections.iter().map(|one| (*one).to_owned()).collect();
+        self
+    }
+
+    /// Where strace tells what it injected.
+    pub fn injection_log(&self) -> PathBuf {
+        self.folder.path().join("strace.log")
+    }
+
+    /// The data folder: the default one, below the folder in which it runs, or the one that was named.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("countersign-data")
+        let default = || self.folder.path().join("countersign-data");
+        self.data.clone().unwrap_or_else(default)
+    }
+
+    /// The root that clients are given.
+    pub fn root(&self) -> PathBuf {
+        match &self.bucket {
+            Some(bucket) => bucket.ceremony.path().join("1.root.json"),
+            None => self.data().join("repository/root/1.root.json"),
+        }
+    }
+
+    /// Where the objects of the repository lie.
+    pub fn objects(&self) -> Objects {
+        match &self.bucket {
+            Some(bucket) => Objects::Bucket(bucket.clone()),
+            None => Objects::Folder(self.data().join("repository")),
+        }
+    }
+
+    /// A command on this repository, beside whatever is running: `fsck`, `log`, `export` …
+    pub fn tool(&self, arguments: &[&str]) -> Output {
+        self.command_on(arguments, &[])
+    }
+
+    /// The same with the configuration file.
+    pub fn tool_configured(&self, arguments: &[&str]) -> Output {
+        fs::write(self.folder.path().join("countersign.toml"), self.toml()).expect("a file");
+        self.command_on(arguments, &["--config", "countersign.toml"])
+    }
+
+    fn command_on(&self, arguments: &[&str], more: &[&str]) -> Output {
+        let mut command = binary();
+        command.args(arguments).args(more);
+        command.current_dir(self.folder.path()).envs(self.environment.clone());
+        match &self.bucket {
+            Some(bucket) => command.args(["--store", &bucket.url()]).envs(bucket.env()),
+            None => command.arg("--data").arg(self.data()),
+        };
+        run(&mut command, secs(120))
+    }
+
+    /// Fails unless `countersign fsck` has nothing to say against the repository.
+    pub fn fsck(&self) {
+        let output = self.tool(&["fsck"]);
+        assert!(output.status.success(), "fsck: {output:?}");
     }
 
     /// The whole command line.
@@ -114,7 +246,14 @@ impl Setup {
             None => binary(),
         };
         command.args(["serve", "--upstream", &self.upstream]).args(&self.arguments);
-        command.current_dir(self.folder.path());
+        command.current_dir(self.folder.path()).envs(self.environment.clone());
+        if let Some(data) = &self.data {
+            command.arg("--data").arg(data);
+        }
+        if let Some(bucket) = &self.bucket {
+            command.args(["--store", &bucket.url()]).envs(bucket.env());
+            self.take_online_key(bucket);
+        }
         command
             .env("COUNTERSIGN_LISTEN", &self.listen[0])
             .env("COUNTERSIGN_ADMIN_LISTEN", &self.listen[1]);
@@ -123,7 +262,20 @@ impl Setup {
             fs::write(self.folder.path().join("countersign.toml"), self.toml())
                 .expect("a configuration file");
         }
-        command
+        if self.faults.is_empty() {
+            return command;
+        }
+        let faults: Vec<_> = self.faults.iter().map(String::as_str).collect();
+        strace::under(&command, &faults, &self.injection_log())
+    }
+
+    /// Each replica is given the one key; nothing else is carried over.
+    fn take_online_key(&self, bucket: &Bucket) {
+        let data = self.data();
+        if !data.join("online.pem").exists() && bucket.online_key().exists() {
+            fs::create_dir_all(&data).expect("a folder");
+            fs::copy(bucket.online_key(), data.join("online.pem")).expect("a copy of the key");
+        }
     }
 
     /// Strings, numbers, booleans and lists of them are written alike in TOML and JSON.
@@ -131,11 +283,16 @@ impl Setup {
         self.settings.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
     }
 
-    /// Starts, and waits until it is ready.
-    pub fn start(self) -> Sidecar {
+    /// Starts, and waits for nothing: where it may end at any moment.
+    pub fn launch(&self) -> Daemon {
         let log = self.folder.path().join("countersign.log");
         let _ = fs::remove_file(&log);
-        let mut daemon = Daemon::spawn(&mut self.command(), &log);
+        Daemon::spawn(&mut self.command(), &log)
+    }
+
+    /// Starts, and waits until it is ready.
+    pub fn start(self) -> Sidecar {
+        let mut daemon = self.launch();
         let index = daemon.wait_for("the index listener", secs(120), |log| address(log, "index"));
         let admin = daemon.wait_for("the admin listener", secs(120), |log| address(log, "admin"));
         let ready = format!("{admin}/readyz");
