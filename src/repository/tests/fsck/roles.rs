@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use jiff::Timestamp;
 
 use crate::repository::fsck::{Event, Level, fsck};
-use crate::repository::{Commit, load};
+use crate::repository::{Commit, advance, load};
 use crate::store::layout;
 use crate::time::Clock;
 use crate::tuf::{Digest, MetaFile, Snapshot};
@@ -100,6 +100,14 @@ async fn only_a_restore_leaves_a_gap_in_the_journal() {
     bench.store.delete(vec![layout::commit(unix)]).await.unwrap();
     next(unix + 100_000, 12).await;
     tells(&found(&bench.store).await, &layout::commit(unix + 2), "are missing");
+}
+
+#[tokio::test]
+async fn what_a_restore_leaves_is_whole() {
+    let bench = scene().await;
+    let advanced = advance(bench.store.clone(), bench.config(), |_, _| ()).await.unwrap();
+    assert!(advanced.commit > 1_000_000_000);
+    assert_eq!(found(&bench.store).await, []);
 }
 
 #[tokio::test]
