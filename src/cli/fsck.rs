@@ -83,8 +83,7 @@ fn text(summary: &Summary) -> String {
     );
     let found = match (summary.damage, summary.warnings) {
         (0, 0) => "nothing is wrong".to_owned(),
-        (0, warnings) => format!("nothing is damaged; {warnings} warnings"),
-        (damage, warnings) => format!("{damage} things are damaged; {warnings} warnings"),
+        (damage, warnings) => format!("damage: {damage}, warnings: {warnings}"),
     };
     format!("{looked}\n{found}")
 }

@@ -42,6 +42,11 @@ impl Horizon {
         seen.front().map(|(number, _)| *number)
     }
 
+    /// The timestamp that came after `number`, as far as is known.
+    pub(super) fn after(&self, number: u64) -> Option<u64> {
+        self.lock().iter().map(|(known, _)| *known).find(|known| *known > number)
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<(u64, Timestamp)>> {
         // Whole between any two statements.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -62,6 +67,7 @@ mod tests {
         assert_eq!(horizon.last_before_grace(at(110)), None);
         assert_eq!(horizon.last_before_grace(at(111)), Some(1));
         assert_eq!(horizon.last_before_grace(at(139)), Some(2));
+        assert_eq!((horizon.after(1), horizon.after(3)), (Some(2), None));
         assert_eq!(horizon.last_before_grace(at(500)), Some(3));
         assert_eq!(horizon.last_before_grace(at(500)), Some(3));
     }

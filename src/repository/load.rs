@@ -208,7 +208,7 @@ pub async fn published(store: &Store) -> Result<Published, RepositoryError> {
     shown(store, newest, None).await
 }
 
-/// The snapshot that timestamp `version` shows; `None` where that timestamp is there no more. Its signatures are those of
+/// The snapshot that timestamp `version` shows; `None` where one of them is there no more. Its signatures are those of
 /// its time and are not looked at.
 pub(super) async fn snapshot_of(
     store: &Store,
@@ -219,5 +219,7 @@ pub(super) async fn snapshot_of(
         .map_err(RepositoryError::metadata(&layout::timestamp(version)))?;
     let Some(entry) = timestamp.signed.meta.get("snapshot.json") else { return Ok(None) };
     let name = layout::metadata(entry.version, "snapshot");
-    Ok(Some(Arc::new(role::<Snapshot>(store, &name).await?.0)))
+    let Some(bytes) = store.read(&name).await? else { return Ok(None) };
+    let snapshot = Signed::parse(&bytes).map_err(RepositoryError::metadata(&name))?;
+    Ok(Some(Arc::new(snapshot)))
 }

@@ -185,23 +185,27 @@ impl Repository {
 
     /// The version of `role` that was the newest a grace period ago.
     pub(super) async fn oldest(&self, role: &str) -> Result<u64, RepositoryError> {
-        let Some(number) = self.0.horizon.last_before_grace(self.0.watch.store_now()) else {
+        let Some(mut number) = self.0.horizon.last_before_grace(self.0.watch.store_now()) else {
             return Ok(1);
         };
-        let published = self.published();
-        if number >= published.timestamp.signed.version {
-            return Ok(version_in(&published.base.snapshot.signed, role));
+        loop {
+            let published = self.published();
+            if number >= published.timestamp.signed.version {
+                return Ok(version_in(&published.base.snapshot.signed, role));
+            }
+            let mut oldest = self.0.oldest.lock().await;
+            if let Some((_, snapshot)) = oldest.as_ref().filter(|(of, _)| *of == number) {
+                return Ok(version_in(&snapshot.signed, role));
+            }
+            if let Some(snapshot) = load::snapshot_of(&self.0.store, number).await? {
+                let version = version_in(&snapshot.signed, role);
+                *oldest = Some((number, snapshot));
+                return Ok(version);
+            }
+            // Collected: this clock is behind, so that a later one is T* already; or this process has slept.
+            let Some(next) = self.0.horizon.after(number) else { return Ok(u64::MAX) };
+            number = next;
         }
-        let mut oldest = self.0.oldest.lock().await;
-        if let Some((_, snapshot)) = oldest.as_ref().filter(|(of, _)| *of == number) {
-            return Ok(version_in(&snapshot.signed, role));
-        }
-        let read = load::snapshot_of(&self.0.store, number).await?;
-        // Collected: this process has slept over more than a grace period.
-        let Some(snapshot) = read else { return Ok(u64::MAX) };
-        let version = version_in(&snapshot.signed, role);
-        *oldest = Some((number, snapshot));
-        Ok(version)
     }
 
     async fn root(&self, version: u64) -> Result<Option<Arc<Document>>, RepositoryError> {

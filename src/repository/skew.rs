@@ -95,7 +95,7 @@ mod tests {
         // Nothing contradicts what is known.
         assert!(watch.compare(at(60), at(80)).is_ok());
         assert_eq!(watch.store_now(), at(97));
-        assert!(watch.compare(at(99), at(94)).is_err());
+        assert!(watch.compare(at(99), at(93)).is_err());
         assert!(watch.compare(at(99), at(106)).is_err());
         assert_eq!(watch.store_now(), at(106));
     }

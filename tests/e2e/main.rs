@@ -19,6 +19,7 @@ mod disk;
 mod freshness;
 mod harness;
 mod harness_faults;
+mod maintenance;
 mod mirrors;
 mod names;
 mod protection;

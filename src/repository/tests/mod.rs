@@ -3,6 +3,7 @@
 mod collect;
 mod crash;
 mod dated;
+mod export;
 mod fsck;
 mod history;
 mod restore;

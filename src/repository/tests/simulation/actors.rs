@@ -203,12 +203,14 @@ pub struct Client {
     timestamp: u64,
     snapshot: u64,
     bins: BTreeMap<String, u64>,
+    /// Which replica answered last.
+    asked: usize,
 }
 
 impl Client {
     pub fn new(shared: Arc<Shared>, process: Process, seed: u64) -> Self {
         let dice = Dice::new(seed);
-        Self { shared, process, dice, timestamp: 0, snapshot: 0, bins: BTreeMap::new() }
+        Self { shared, process, dice, timestamp: 0, snapshot: 0, bins: BTreeMap::new(), asked: 0 }
     }
 
     pub async fn run(mut self) {
@@ -227,11 +229,12 @@ impl Client {
         if self.dice.roll(4) == 0 {
             self.process.think(what).await;
         }
-        let (replica, up) = {
+        let (number, (replica, up)) = {
             let replicas = self.shared.replicas.lock().unwrap();
             let at = self.dice.roll(replicas.len());
-            replicas.values().nth(at).cloned()?
+            replicas.iter().nth(at).map(|(number, replica)| (*number, replica.clone()))?
         };
+        self.asked = number;
         let answer = tokio::select! {
             biased;
             () = up.cancelled() => return None,
@@ -293,7 +296,7 @@ impl Client {
         let now = self.shared.world.now();
         let judged = self.shared.checks.lock().unwrap().judge(version, role, bytes.as_ref(), now);
         if let Err(complaint) = judged {
-            self.shared.complain(complaint);
+            self.shared.complain(format!("replica {}: {complaint}", self.asked));
             return None;
         }
         bytes
@@ -316,7 +319,10 @@ impl Client {
                 self.shared.complain(format!("p{of} has another page than was asked for"));
             }
             None if checks.must_have_page(of, digest, now) => {
-                self.shared.complain(format!("the page {digest} of p{of} is missing"));
+                self.shared.complain(format!(
+                    "replica {} does not answer the page {digest} of p{of}",
+                    self.asked
+                ));
             }
             _ => {}
         }
