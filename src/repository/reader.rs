@@ -290,6 +290,18 @@ impl Repository {
         }
     }
 
+    /// [`sources`](Self::sources), read again: another replica may have learnt more since.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store fails.
+    pub async fn newest_sources(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Option<Arc<Sources>>, RepositoryError> {
+        self.forget_sources(project).await;
+        self.sources(project).await
+    }
+
     /// `document` under `encoding`, compressed once.
     ///
     /// # Errors
