@@ -151,8 +151,12 @@ impl Proxy {
         project: &ProjectName,
         filename: &str,
     ) -> Result<Source, Problem> {
-        let sources = self.repository.sources(project).await?;
-        if let Some(source) = sources.as_ref().and_then(|sources| sources.get(filename)) {
+        let known = self.repository.sources(project).await?;
+        if let Some(source) = known.as_ref().and_then(|sources| sources.get(filename)) {
+            return Ok(source.clone());
+        }
+        let newest = self.repository.newest_sources(project).await?;
+        if let Some(source) = newest.as_ref().and_then(|sources| sources.get(filename)) {
             return Ok(source.clone());
         }
         self.watcher.changed(Some(project.clone()));

@@ -34,7 +34,7 @@ pub(super) struct Inner {
     pub(super) looks: Looks,
     pub(super) horizon: Horizon,
     pub(super) watch: skew::Watch,
-    lost: Lost,
+    pub(super) lost: Lost,
     readiness: Arc<Readiness>,
     /// The newest commit that was read.
     newest: AtomicU64,
@@ -184,6 +184,18 @@ impl Repository {
             Some(Cached::Sources(sources, _)) => Ok(Some(sources)),
             _ => Ok(None),
         }
+    }
+
+    /// [`sources`](Self::sources), read again: another replica may have learnt more since.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store fails.
+    pub async fn newest_sources(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Option<Arc<Sources>>, RepositoryError> {
+        self.forget_sources(project).await;
+        self.sources(project).await
     }
 
     /// `document` under `encoding`, compressed once.
