@@ -139,6 +139,7 @@ pub async fn write(shared: Arc<Shared>, process: Process, actor: usize, clock: C
         process.think("publish").await;
         let renewed = match dice.roll(8) {
             0 => renewal.run(&mut writer, clock.now()).await,
+            1 if dice.roll(4) == 0 => writer.watch_clock().await,
             _ => publish(&shared, &process, &mut writer, actor, &mut dice).await,
         };
         if let Err(error) = renewed {
