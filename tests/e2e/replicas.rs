@@ -179,7 +179,8 @@ fn three_replicas_under_load() {
     let uploads = Uploads::new(clients.uploaded());
     let ended = AtomicBool::new(false);
     let (replicas, rounds) = thread::scope(|scope| {
-        for _ in 0..8 {
+        // Enough that those who wait for a frozen replica are not missed.
+        for _ in 0..32 {
             scope.spawn(|| uploads.run(&origins, &ended));
         }
         let chaos = scope.spawn(|| chaos(replicas, duration));

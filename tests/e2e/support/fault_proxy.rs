@@ -37,7 +37,7 @@ struct Armed {
     hits: usize,
 }
 
-/// One request, and what was made of it.
+/// One request, and how it was answered.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     /// `LIST` for a GET of a bucket.
@@ -46,8 +46,6 @@ pub struct Exchange {
     pub key: String,
     /// Of the answer that came from the store, where one came.
     pub status: Option<u16>,
-    /// What was done to it.
-    pub act: Option<Act>,
 }
 
 /// What goes wrong, on which requests.
@@ -237,7 +235,7 @@ fn serve(stream: TcpStream, state: &State) -> io::Result<()> {
     let Asked { method, key, raw } = ask(&stream)?;
     let act = state.act(&method, &key);
     let note = |status| {
-        let exchange = Exchange { method: method.clone(), key: key.clone(), status, act };
+        let exchange = Exchange { method: method.clone(), key: key.clone(), status };
         state.log.lock().expect("a lock").push(exchange);
     };
     match act {
