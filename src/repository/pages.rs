@@ -53,23 +53,19 @@ impl Repository {
         if self.target_in(base, &path).await?.is_none() {
             return Ok(None);
         }
-        let target = match self.0.superseded.find(project, format, digest).await {
-            Some(target) => Some(target),
-            None => self.find_superseded(base, &path, digest).await?,
-        };
-        match target {
+        match self.0.superseded.find(project, format, digest).await {
             Some(target) => self.load_page(&path, &target).await,
-            None => Ok(None),
+            None => self.find_superseded(base, &path, digest).await,
         }
     }
 
-    /// The target `path` with this hash in an older version of its bin, down to the one of a grace period ago.
+    /// The page `path` with this hash, named by an older version of its bin, down to the one of a grace period ago.
     async fn find_superseded(
         &self,
         base: &Base,
         path: &TargetPath,
         digest: Digest,
-    ) -> Result<Option<TargetFile>, RepositoryError> {
+    ) -> Result<Option<Arc<Document>>, RepositoryError> {
         let name = base.succinct.bin_of(path.as_str());
         let Some(newest) = base.version_of(&name) else { return Ok(None) };
         let oldest = self.oldest(&name).await?;
@@ -80,8 +76,13 @@ impl Repository {
                 bin => bin?,
             };
             let target = bin.signed.targets.get(path.as_str());
-            if let Some(target) = target.filter(|target| target.sha256() == Some(digest)) {
-                return Ok(Some(target.clone()));
+            let Some(target) = target.filter(|target| target.sha256() == Some(digest)) else {
+                continue;
+            };
+            match self.load_page(path, target).await {
+                // An orphan of an old commit may name a page that is collected, and an older bin one that is there.
+                Err(RepositoryError::Damaged { .. }) => {}
+                page => return page,
             }
         }
         Ok(None)

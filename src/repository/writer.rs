@@ -249,11 +249,9 @@ impl Writer {
             return Err(RepositoryError::Ahead { what: "commit", known });
         }
         let newest = commits.pop().unwrap_or(known);
-        self.base = load::base(&self.store, newest, Some(&self.base)).await?;
-        if newest == known {
-            return Ok(());
-        }
-        let missed: Vec<u64> = commits.into_iter().skip(1).chain([newest]).collect();
+        let base = load::base(&self.store, newest, Some(&self.base)).await?;
+        let missed: Vec<u64> =
+            commits.into_iter().chain([newest]).filter(|number| *number > known).collect();
         if missed.len() > MISSED {
             self.touched.forget(newest);
         } else {
@@ -263,6 +261,8 @@ impl Writer {
                 self.last = commit.at;
             }
         }
+        // Only now: where a commit could not be read, all of them are missed still.
+        self.base = base;
         self.repository.note_commit(newest);
         Ok(())
     }

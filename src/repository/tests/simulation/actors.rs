@@ -135,11 +135,18 @@ pub async fn write(shared: Arc<Shared>, process: Process, actor: usize, clock: C
     tokio::spawn(repository.clone().keep_looking(CancellationToken::new()));
     shared.replicas.lock().unwrap().insert(actor, (repository.clone(), up));
     let mut renewal = Renewal::default();
+    let mut looks = Vec::new();
     loop {
         process.think("publish").await;
         let renewed = match dice.roll(8) {
             0 => renewal.run(&mut writer, clock.now()).await,
-            _ => publish(&shared, &process, &mut writer, actor, &mut dice).await,
+            1 if dice.roll(4) == 0 => writer.watch_clock().await,
+            _ => {
+                while looks.is_empty() || (looks.len() < 3 && dice.roll(2) == 0) {
+                    looks.push(look(&shared, &process, &repository, &mut dice).await);
+                }
+                publish(&shared, &mut writer, actor, &mut looks, &mut dice).await
+            }
         };
         if let Err(error) = renewed {
             shared.excuse("a writer", &error, true);
@@ -147,30 +154,59 @@ pub async fn write(shared: Arc<Shared>, process: Process, actor: usize, clock: C
     }
 }
 
-async fn publish(
+/// A look at the upstream that waits for its publication.
+struct Look {
+    of: usize,
+    state: u64,
+    commit: u64,
+}
+
+async fn look(
     shared: &Shared,
     process: &Process,
+    repository: &Repository,
+    dice: &mut Dice,
+) -> Look {
+    let of = dice.roll(PROJECTS);
+    let commit = repository.newest_commit();
+    process.think("look at the upstream").await;
+    let state = shared.upstream.lock().unwrap()[of];
+    if dice.roll(4) == 0 {
+        process.think("decide").await;
+    }
+    Look { of, state, commit }
+}
+
+/// Publishes some of `looks`, each project once. Those that failed may be tried again as they are.
+async fn publish(
+    shared: &Shared,
     writer: &mut Writer,
     actor: usize,
+    looks: &mut Vec<Look>,
     dice: &mut Dice,
 ) -> Result<(), RepositoryError> {
-    let (first, count) = (dice.roll(PROJECTS), 1 + dice.roll(2));
-    let mut looks = Vec::new();
-    let mut edits: Vec<Arc<dyn Edit>> = Vec::new();
-    for of in (first..first + count).map(|of| of % PROJECTS) {
-        let commit = writer.repository().newest_commit();
-        process.think("look at the upstream").await;
-        let state = shared.upstream.lock().unwrap()[of];
-        if dice.roll(4) == 0 {
-            process.think("decide").await;
-        }
-        looks.push((of, state));
-        let edit = Arc::new(Exactly(upstream_page(of, state)));
-        edits.push(Arc::new(Seen { edit, commit }));
+    let mut chosen: Vec<Look> = Vec::new();
+    let mut later = Vec::new();
+    for look in looks.drain(..) {
+        let twice = chosen.iter().any(|other| other.of == look.of);
+        let waits = !chosen.is_empty() && dice.roll(2) == 0;
+        if twice || waits { later.push(look) } else { chosen.push(look) }
     }
-    let outcomes = writer.publish(&edits, &Renewals::default()).await?;
+    *looks = later;
+    let edit = |look: &Look| -> Arc<dyn Edit> {
+        let edit = Arc::new(Exactly(upstream_page(look.of, look.state)));
+        Arc::new(Seen { edit, commit: look.commit })
+    };
+    let edits: Vec<_> = chosen.iter().map(edit).collect();
+    let outcomes = match writer.publish(&edits, &Renewals::default()).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            looks.extend(chosen.into_iter().filter(|_| dice.roll(2) == 0));
+            return Err(error);
+        }
+    };
     let known = writer.repository().published();
-    for ((of, state), outcome) in looks.into_iter().zip(outcomes) {
+    for (Look { of, state, .. }, outcome) in chosen.into_iter().zip(outcomes) {
         match outcome {
             Ok(receipt) => {
                 if known.base.commit < receipt.commit {
