@@ -236,7 +236,7 @@ impl Simulation {
         let checked = self.shared.checks.lock().unwrap().step(&mut state, &upstream, now);
         drop(state);
         let complaints = self.shared.complaints.lock().unwrap();
-        for complaint in checked.err().iter().chain(complaints.iter()) {
+        if let Some(complaint) = checked.err().iter().chain(complaints.iter()).next() {
             panic!("{complaint}\nafter\n{}", self.tail());
         }
         for actor in &self.actors {
