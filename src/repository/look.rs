@@ -125,10 +125,12 @@ impl Repository {
         let looked = loop {
             tries += 1;
             began = Instant::now();
-            match self.newest(ours.as_ref()).await {
-                // What it found may be collected before a client has loaded it.
-                Ok(_) if began.elapsed() > self.0.horizon.grace() / 2 && tries < TRIES => {}
-                Ok(_) if began.elapsed() > self.0.horizon.grace() / 2 => {
+            let found = self.newest(ours.as_ref()).await;
+            let slow = began.elapsed() > self.0.horizon.grace() / 2;
+            match found {
+                // What it found may be collected before a client has loaded it, or is already.
+                Ok(_) | Err(RepositoryError::Damaged { .. }) if slow && tries < TRIES => {}
+                Ok(_) | Err(RepositoryError::Damaged { .. }) if slow => {
                     break Err(RepositoryError::Slow);
                 }
                 // Collected meanwhile: there is a newer one.
