@@ -89,7 +89,7 @@ impl Proxy {
         let mut first = None;
         // A version seldom has a dash, a name often does: the longest reading is the likeliest.
         for project in project_candidates(filename).into_iter().rev() {
-            if self.repository.model(&project).await?.is_none() {
+            if self.repository.known_model(&project).await?.is_none() {
                 unknown.push(project);
             } else if let Some(listed) = self.if_listed(&project, filename).await? {
                 if self.lies_at(&listed, request.uri.path()).await? {

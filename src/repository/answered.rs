@@ -11,6 +11,9 @@ use super::published::Published;
 use super::reader::document;
 use super::{Document, Repository, RepositoryError, load};
 
+/// Roots that may have come since the last look; what is beyond is not asked for.
+const ROOTS_AHEAD: u64 = 16;
+
 impl Repository {
     /// `<version>.<role>.json`, where it is published, or was superseded less than a grace period ago.
     ///
@@ -37,7 +40,7 @@ impl Repository {
                     Ok(Some(base.snapshot_document.clone()))
                 }
                 Some(newest) if version == newest => {
-                    let known = self.is_stale();
+                    let known = self.is_stale() || self.is_lost();
                     let stored = self.stored(version, role).await?;
                     // After the read, too: this process may have slept meanwhile.
                     if !known && self.is_stale() {
@@ -87,7 +90,8 @@ impl Repository {
     async fn root(&self, version: u64) -> Result<Option<Arc<Document>>, RepositoryError> {
         let newest = self.published().base.root.clone();
         let known = newest.signed.version;
-        if version > known && !self.0.store.is_shared() {
+        let most = if self.0.store.is_shared() { known + ROOTS_AHEAD } else { known };
+        if version > most {
             return Ok(None);
         }
         match self.stored(version, "root").await {

@@ -123,7 +123,7 @@ impl Repository {
         F: Future<Output = Result<Option<T>, RepositoryError>>,
     {
         if self.is_stale() {
-            // A store that is lost loses nothing that is in memory.
+            // A store that is lost loses nothing that is in memory, and nobody waits for it.
             let _ = self.look().await;
         }
         let before = self.published();
@@ -227,7 +227,14 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError`] where the store fails or is damaged.
     pub async fn projects(&self) -> Result<Vec<ProjectName>, RepositoryError> {
-        let published = self.published();
+        let ask = |published| async move { self.projects_in(published).await.map(Some) };
+        Ok(self.ask_again(ask).await?.unwrap_or_default())
+    }
+
+    async fn projects_in(
+        &self,
+        published: Arc<Published>,
+    ) -> Result<Vec<ProjectName>, RepositoryError> {
         let mut projects = Vec::new();
         for name in published.base.succinct.names() {
             let bin = self.read_bin(&published.base, &name).await?;
