@@ -94,7 +94,7 @@ impl StoreLocation {
             return refused("a store has neither '?' nor '#' in its URL");
         }
         match (url.scheme(), Service::of(url.scheme())) {
-            ("file", _) if !text.starts_with("file:///") => refused(WHOLE),
+            ("file", _) if !text.starts_with("file://") => refused(WHOLE),
             ("file", _) => folder(&url),
             (_, Some(service)) => bucket(url, service),
             (scheme, None) => {

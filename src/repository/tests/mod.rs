@@ -6,8 +6,11 @@ mod dated;
 mod export;
 mod fsck;
 mod history;
+mod replicas;
 mod restore;
+mod several;
 mod simulation;
+mod site;
 mod support;
 
 use std::sync::Arc;

@@ -48,11 +48,11 @@ impl Shared {
 
     /// Notes an error that says "try again"; any other is a complaint.
     pub fn excuse(&self, who: &str, error: &RepositoryError, damaged: bool) {
-        use RepositoryError::{Contended, Damaged, Slow, Stale, Store};
+        use RepositoryError::{Contended, Damaged, Lost, Slow, Stale, Store};
         let kind = match error {
             Store(_) => "store",
             Contended(_) => "contended",
-            Slow => "slow",
+            Slow | Lost => "slow",
             Stale { .. } => "stale",
             Damaged { .. } if damaged => "damaged",
             _ => return self.complain(format!("{who}: {error}")),

@@ -75,8 +75,12 @@ pub struct State {
     pub events: Vec<Event>,
     /// Creations that will still happen.
     pub late: Vec<(String, Bytes)>,
-    /// Operations so far, by kind.
+    /// Listings so far.
     pub listings: u64,
+    /// What becomes of a bystander's operation: of the one of this kind, below this prefix, after so many others.
+    pub plan: Option<(Kind, &'static str, usize, Fate)>,
+    /// No bystander reaches the store.
+    pub down: bool,
     operations: u64,
 }
 
@@ -143,6 +147,24 @@ impl State {
         true
     }
 
+    fn planned(&mut self, of: Kind, name: &str) -> Fate {
+        if self.down {
+            return Fate::Fails;
+        }
+        match &mut self.plan {
+            Some((kind, prefix, others, fate)) if *kind == of && name.starts_with(*prefix) => {
+                if *others > 0 {
+                    *others -= 1;
+                    return Fate::Happens;
+                }
+                let fate = *fate;
+                self.plan = None;
+                fate
+            }
+            _ => Fate::Happens,
+        }
+    }
+
     fn put(&mut self, name: String, bytes: Bytes, date: Timestamp) {
         let old = self.objects.insert(name.clone(), Object { bytes, date });
         self.events.push(match old {
@@ -173,7 +195,11 @@ impl Process {
     }
 
     async fn turn(&self, kind: Kind, name: &str) -> Fate {
-        let Some(actor) = self.actor else { return Fate::Happens };
+        let Some(actor) = self.actor else {
+            // Whoever else wants to go on does.
+            tokio::task::yield_now().await;
+            return self.world.lock().planned(kind, name);
+        };
         if !self.dead.load(Ordering::Relaxed) {
             let (fate, decided) = oneshot::channel();
             {
@@ -338,5 +364,14 @@ impl ObjectStore for Process {
 
     async fn copy_opts(&self, _: &Name, _: &Name, _: CopyOptions) -> Result<()> {
         unimplemented!("nothing is copied")
+    }
+}
+
+impl Event {
+    /// Of which object.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Created(name) | Self::Overwritten(name) | Self::Deleted(name) => name,
+        }
     }
 }
