@@ -17,7 +17,7 @@ use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
 use crate::repository::{Collector, Contents, Mode, Publisher, PublisherConfig};
 use crate::spool::Spool;
-use crate::store::{Store, StoreLocation, layout};
+use crate::store::{Store, StoreError, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
 use crate::time::Clock;
 use crate::tuf::{Digest, bins};
@@ -33,6 +33,18 @@ const DRAIN: Duration = Duration::from_secs(30);
 
 /// What `/readyz` waits for.
 const CONDITIONS: [&str; 2] = ["repository", "listener"];
+
+/// Whether create-if-absent holds in the store. A folder that cannot be written to now, for want of room, say, has one
+/// writer all the same, whom its lock knows; and what is published in it is served.
+async fn test(store: &Store) -> Result<(), StoreError> {
+    match store.self_test().await {
+        Err(error @ StoreError::Object { .. }) if !store.is_shared() => {
+            tracing::error!(error = %error, "nothing can be published until the store can be written to");
+            Ok(())
+        }
+        tested => tested,
+    }
+}
 
 /// Serves until SIGINT or SIGTERM, then ends what is under way, within bounds.
 ///
@@ -53,7 +65,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let keys = KeyFolder::new(&config.data);
     // Before anything is made: a mirror that wants a login is not opened.
     let listed = watch::probe(&upstream, config.access).await?;
-    store.self_test().await.with_context(|| format!("cannot use the store {location}"))?;
+    test(&store).await.with_context(|| format!("cannot use the store {location}"))?;
     let root = ensure_repository(&config, &location, &store, &keys, listed).await?;
     let publishing = publishing(&config, &metrics, &readiness)?;
     let (publisher, repository, publishing) = Publisher::open(store.clone(), publishing).await?;

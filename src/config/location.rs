@@ -65,6 +65,9 @@ pub struct LocationError(String);
 
 const SHAPE: &str = "it must be a URL as file:///srv/repository or s3://bucket/prefix";
 
+const WHOLE: &str =
+    "a folder is named by its whole path, after three slashes: file:///srv/repository";
+
 impl StoreLocation {
     /// As configured: `store.url`, else the folder `repository` in the data folder.
     ///
@@ -91,6 +94,7 @@ impl StoreLocation {
             return refused("a store has neither '?' nor '#' in its URL");
         }
         match (url.scheme(), Service::of(url.scheme())) {
+            ("file", _) if !text.starts_with("file:///") => refused(WHOLE),
             ("file", _) => folder(&url),
             (_, Some(service)) => bucket(url, service),
             (scheme, None) => {
@@ -108,8 +112,7 @@ impl StoreLocation {
 fn folder(url: &Url) -> Result<StoreLocation, LocationError> {
     let path = url.to_file_path().ok().filter(|path| path != Path::new("/"));
     let path = path.filter(|_| url.host_str().is_none());
-    let shape = "a folder is named by its whole path, after three slashes: file:///srv/repository";
-    path.map(StoreLocation::Folder).ok_or_else(|| LocationError(shape.into()))
+    path.map(StoreLocation::Folder).ok_or_else(|| LocationError(WHOLE.into()))
 }
 
 fn bucket(mut url: Url, service: Service) -> Result<StoreLocation, LocationError> {

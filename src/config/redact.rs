@@ -12,8 +12,8 @@ pub fn redacted(text: &str) -> String {
         Some((_, rest)) => ("***@", rest),
         None => ("", rest),
     };
-    match rest.split_once('?') {
-        Some((rest, _)) => format!("{scheme}{hidden}{rest}?***"),
+    match rest.find(['?', '#']) {
+        Some(end) => format!("{scheme}{hidden}{}***", &rest[..=end]),
         None => format!("{scheme}{hidden}{rest}"),
     }
 }
@@ -30,6 +30,7 @@ mod tests {
             ("https://u:p/a@ss@mirror.example", "https://***@mirror.example"),
             ("u:p@mirror.example", "***@mirror.example"),
             ("https://mirror.example/?token=abc", "https://mirror.example/?***"),
+            ("https://mirror.example/p#token", "https://mirror.example/p#***"),
             ("./data", "./data"),
         ] {
             assert_eq!(redacted(text), shown);

@@ -174,7 +174,13 @@ impl From<UpstreamError> for Problem {
 
 impl From<RepositoryError> for Problem {
     fn from(error: RepositoryError) -> Self {
-        tracing::error!(%error, "the repository cannot be read");
+        match &error {
+            RepositoryError::Damaged { .. } => {
+                tracing::error!(%error, "the repository cannot be read");
+            }
+            // A store that is away is told once, not once a request.
+            error => tracing::debug!(%error, "the repository cannot be read"),
+        }
         Self::unavailable("the repository cannot be read; countersign's log says why", SOON)
     }
 }

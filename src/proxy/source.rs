@@ -89,7 +89,7 @@ impl Proxy {
         let mut first = None;
         // A version seldom has a dash, a name often does: the longest reading is the likeliest.
         for project in project_candidates(filename).into_iter().rev() {
-            if self.repository.model(&project).await?.is_none() {
+            if self.repository.known_model(&project).await?.is_none() {
                 unknown.push(project);
             } else if let Some(listed) = self.if_listed(&project, filename).await? {
                 if self.lies_at(&listed, request.uri.path()).await? {
@@ -151,8 +151,12 @@ impl Proxy {
         project: &ProjectName,
         filename: &str,
     ) -> Result<Source, Problem> {
-        let sources = self.repository.sources(project).await?;
-        if let Some(source) = sources.as_ref().and_then(|sources| sources.get(filename)) {
+        let known = self.repository.sources(project).await?;
+        if let Some(source) = known.as_ref().and_then(|sources| sources.get(filename)) {
+            return Ok(source.clone());
+        }
+        let newest = self.repository.newest_sources(project).await?;
+        if let Some(source) = newest.as_ref().and_then(|sources| sources.get(filename)) {
             return Ok(source.clone());
         }
         self.watcher.changed(Some(project.clone()));

@@ -59,6 +59,7 @@ impl Writer {
     pub(super) async fn attempt(&mut self, plan: Plan) -> Result<bool, RepositoryError> {
         let Plan { bins, pages, records, looked_at, renewed, .. } = plan;
         self.check_clock()?;
+        self.check_folder().await?;
         let number = self.after(self.base.commit);
         let bulk = bins.len() + pages.len() > BULK;
         let durable = if bulk { Durable::AtSync } else { Durable::Now };
@@ -84,6 +85,15 @@ impl Writer {
             self.repository.keep_page(page).await;
         }
         Ok(true)
+    }
+
+    /// A folder that was put back under this process has lost the base. (Of a shared store the newest commit is read.)
+    async fn check_folder(&self) -> Result<(), RepositoryError> {
+        let known = self.base.commit;
+        if self.store.is_shared() || self.store.date(&layout::commit(known)).await?.is_some() {
+            return Ok(());
+        }
+        Err(RepositoryError::Ahead { what: "commit", known })
     }
 
     /// Commits `base`, all of whose objects are durable; `false` where another writer made that commit.

@@ -83,6 +83,9 @@ pub enum RepositoryError {
         /// The commit.
         commit: u64,
     },
+    /// A look at the store is not answered.
+    #[error("the store does not answer; what is in memory is served until it does")]
+    Lost,
     /// Looks at the store take longer than half the grace period.
     #[error(
         "looks at the store take longer than half of store.grace: what they find may be gone before a client has it. Find out \

@@ -261,8 +261,8 @@ impl<'a> Walk<'a> {
 
     fn after(&self, number: u64) -> Option<u64> {
         match self.back {
-            true => Some(number - 1).filter(|number| *number > 0),
-            false => Some(number + 1).filter(|number| *number <= self.journal.newest),
+            true => number.checked_sub(1).filter(|number| *number > 0),
+            false => number.checked_add(1).filter(|number| *number <= self.journal.newest),
         }
     }
 }

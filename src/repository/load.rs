@@ -34,13 +34,14 @@ async fn role<R: Role>(
 /// [`RepositoryError`]: there is none, or it does not count.
 pub async fn root(store: &Store) -> Result<Signed<Root>, RepositoryError> {
     let roots = store.list(layout::ROOT).await?;
-    let newest = roots.iter().filter_map(|r| layout::number(&r.name)).max();
+    let newest = roots.iter().filter_map(|r| layout::root_number(&r.name)).max();
     root_version(store, newest.ok_or(RepositoryError::Missing)?).await
 }
 
 async fn root_version(store: &Store, version: u64) -> Result<Signed<Root>, RepositoryError> {
     let name = layout::root(version);
     let (root, _) = role::<Root>(store, &name).await?;
+    is_version(&name, root.signed.version, version)?;
     root.signed.verify("root", &root).map_err(RepositoryError::metadata(&name))?;
     Ok(root)
 }
@@ -77,7 +78,18 @@ pub async fn commits_from(store: &Store, first: u64) -> Result<Vec<u64>, Reposit
 pub async fn commit(store: &Store, number: u64) -> Result<Commit, RepositoryError> {
     let name = layout::commit(number);
     let bytes = object(store, &name).await?;
-    serde_json::from_slice(&bytes).map_err(|error| RepositoryError::damaged(name, error))
+    let commit: Commit =
+        serde_json::from_slice(&bytes).map_err(|error| RepositoryError::damaged(&name, error))?;
+    is_version(&name, commit.number, number)?;
+    Ok(commit)
+}
+
+/// What lies under a name with a number must bear that number.
+fn is_version(name: &str, held: u64, expected: u64) -> Result<(), RepositoryError> {
+    if held == expected {
+        return Ok(());
+    }
+    Err(RepositoryError::damaged(name, format!("it holds number {held}")))
 }
 
 /// What commit `number` names, each role verified by the newest root. What `known` holds already is not read again.
@@ -102,6 +114,7 @@ pub async fn base(
     if snapshot_document.digest != commit.snapshot.sha256 {
         return Err(RepositoryError::damaged(name, "its SHA-256 is not the one of its commit"));
     }
+    is_version(&name, snapshot.signed.version, commit.snapshot.version)?;
     root.signed.verify("snapshot", &snapshot).map_err(RepositoryError::metadata(&name))?;
     let version = |role: &str| {
         let entry = snapshot.signed.meta.get(&format!("{role}.json")).map(|meta| meta.version);
@@ -154,6 +167,7 @@ async fn offline(
     }
     let object = layout::metadata(version, name);
     let (read, _) = role::<Targets>(store, &object).await?;
+    is_version(&object, read.signed.version, version)?;
     verify(&read, &object)?;
     Ok(Arc::new(read))
 }
@@ -177,6 +191,7 @@ pub async fn shown(
 ) -> Result<Published, RepositoryError> {
     let name = layout::timestamp(version);
     let (timestamp, timestamp_document) = role::<Timestamp>(store, &name).await?;
+    is_version(&name, timestamp.signed.version, version)?;
     let number = timestamp.signed.commit;
     let number = number.ok_or_else(|| RepositoryError::damaged(&name, "it names no commit"))?;
     let base = base(store, number, known).await?;

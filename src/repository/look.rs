@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _, Shared};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::layout;
@@ -21,8 +21,12 @@ type Look = Shared<BoxFuture<'static, Result<Arc<Published>, RepositoryError>>>;
 
 /// How often a look starts over that took too long, or whose objects went away meanwhile.
 const TRIES: usize = 3;
+/// How long a request waits for a look.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks that nobody asked for, at the most.
 const OFTEN: Duration = Duration::from_secs(5);
+/// As long as the store is lost.
+const SOON: Duration = Duration::from_secs(1);
 /// Bins read at once.
 const READS: usize = 32;
 
@@ -34,12 +38,14 @@ struct State {
     began: Instant,
     running: Option<Look>,
     next: Option<Look>,
+    /// Why the last look found nothing: nobody waits for the next one to find nothing either.
+    lost: Option<RepositoryError>,
 }
 
 impl Looks {
     /// None yet; the publication was read now.
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State { began: Instant::now(), running: None, next: None }))
+        Self(Mutex::new(State { began: Instant::now(), running: None, next: None, lost: None }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -49,14 +55,15 @@ impl Looks {
 }
 
 impl Repository {
-    /// A look at the store that begins after now; whoever asks until it begins shares it.
+    /// A look at the store that begins after now; whoever asks until it begins shares it. While the store is lost it is looked
+    /// at on and on, and who asks is told at once.
     ///
     /// # Errors
     /// [`RepositoryError`] where the store cannot be looked at, or knows less than this process does.
     pub async fn look(&self) -> Result<Arc<Published>, RepositoryError> {
-        let look = {
+        let (look, lost) = {
             let mut state = self.0.looks.lock();
-            match &state.next {
+            let look = match &state.next {
                 Some(next) => next.clone(),
                 None => {
                     let next = self.look_after(state.running.clone());
@@ -65,9 +72,21 @@ impl Repository {
                     tokio::spawn(next.clone());
                     next
                 }
-            }
+            };
+            (look, state.lost.clone())
         };
-        look.await
+        if let Some(lost) = lost {
+            return Err(lost);
+        }
+        timeout(PATIENCE, look).await.unwrap_or_else(|_| {
+            self.0.looks.lock().lost = Some(RepositoryError::Lost);
+            Err(RepositoryError::Lost)
+        })
+    }
+
+    /// Whether the last look found nothing.
+    pub(super) fn is_lost(&self) -> bool {
+        self.0.looks.lock().lost.is_some()
     }
 
     /// Whether the last look is so long ago that what it found may have been collected.
@@ -99,7 +118,11 @@ impl Repository {
         }
         let pause = OFTEN.min(self.0.horizon.grace() / 4);
         let mut lost = false;
-        while shutdown.run_until_cancelled(sleep(pause)).await.is_some() {
+        loop {
+            let pause = if lost { pause.min(SOON) } else { pause };
+            if shutdown.run_until_cancelled(sleep(pause)).await.is_none() {
+                return;
+            }
             let looked = self.look().await;
             match &looked {
                 Ok(_) if lost => tracing::info!("the store can be looked at again"),
@@ -140,6 +163,7 @@ impl Repository {
             }
         };
         self.0.note_look(&looked);
+        self.0.looks.lock().lost = looked.as_ref().err().cloned();
         if let Some(newer) = looked? {
             self.show(newer);
         }

@@ -2,6 +2,7 @@
 //!
 //! Reading ([`Repository`]) and writing ([`Publisher`]) are apart: who serves holds no key and no writable store.
 
+mod answered;
 mod attempt;
 mod bin;
 mod cache;

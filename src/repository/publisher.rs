@@ -75,6 +75,7 @@ pub struct PublishingTask {
     readiness: Arc<Readiness>,
     clock: Clock,
     clock_is_wrong: bool,
+    renewal_failed: bool,
     /// The least time between two publications.
     interval: Duration,
 }
@@ -96,9 +97,16 @@ impl Publisher {
         let repository = writer.repository().clone();
         let (sender, queue) = mpsc::channel(WAITING);
         let renewal = Renewal::default();
-        let clock_is_wrong = false;
-        let task =
-            PublishingTask { writer, renewal, queue, readiness, clock, clock_is_wrong, interval };
+        let task = PublishingTask {
+            writer,
+            renewal,
+            queue,
+            readiness,
+            clock,
+            clock_is_wrong: false,
+            renewal_failed: false,
+            interval,
+        };
         Ok((Self { queue: sender }, repository, task))
     }
 
@@ -157,7 +165,7 @@ impl PublishingTask {
     }
 
     fn until_next_look(&self) -> Duration {
-        if self.writer.is_unsure() {
+        if self.writer.is_unsure() || self.renewal_failed {
             RETRY
         } else if self.writer.census().targets().is_none() {
             FIRST_ROUND
@@ -208,6 +216,7 @@ impl PublishingTask {
         if let Err(error) = &renewed {
             tracing::error!(%error, "renewing what expires failed; trying again");
         }
+        self.renewal_failed = renewed.is_err();
         self.note(renewed.as_ref().err());
     }
 

@@ -34,12 +34,12 @@ pub(super) struct Inner {
     pub(super) looks: Looks,
     pub(super) horizon: Horizon,
     pub(super) watch: skew::Watch,
-    lost: Lost,
+    pub(super) lost: Lost,
     readiness: Arc<Readiness>,
     /// The newest commit that was read.
     newest: AtomicU64,
     /// The snapshot of T*, with the timestamp's number.
-    oldest: tokio::sync::Mutex<Option<(u64, Arc<Signed<Snapshot>>)>>,
+    pub(super) oldest: tokio::sync::Mutex<Option<(u64, Arc<Signed<Snapshot>>)>>,
 }
 
 /// What a repository is opened with, beside its store.
@@ -123,7 +123,7 @@ impl Repository {
         F: Future<Output = Result<Option<T>, RepositoryError>>,
     {
         if self.is_stale() {
-            // A store that is lost loses nothing that is in memory.
+            // A store that is lost loses nothing that is in memory, and nobody waits for it.
             let _ = self.look().await;
         }
         let before = self.published();
@@ -134,102 +134,6 @@ impl Repository {
         }
         let after = self.look().await?;
         if after.base.commit == before.base.commit { found } else { ask(after).await }
-    }
-
-    /// `<version>.<role>.json`, where it is published, or was superseded less than a grace period ago.
-    ///
-    /// # Errors
-    /// [`RepositoryError`] where the store fails.
-    pub async fn metadata(
-        &self,
-        version: u64,
-        role: &str,
-    ) -> Result<Option<Arc<Document>>, RepositoryError> {
-        if role == "root" {
-            return self.root(version).await;
-        }
-        let ask = |published: Arc<Published>| async move {
-            let base = &published.base;
-            let newest = match role {
-                "snapshot" => Some(base.snapshot.signed.version),
-                role => base.version_of(role),
-            };
-            match newest {
-                // What lies above the newest is an orphan, or not there.
-                Some(newest) if version > newest => Ok(None),
-                Some(newest) if version == newest && role == "snapshot" => {
-                    Ok(Some(base.snapshot_document.clone()))
-                }
-                Some(newest) if version == newest => {
-                    let known = self.is_stale();
-                    let stored = self.stored(version, role).await?;
-                    // After the read, too: this process may have slept meanwhile.
-                    if !known && self.is_stale() {
-                        self.look().await?;
-                        let young = version >= self.oldest(role).await?;
-                        return Ok(stored.filter(|_| young));
-                    }
-                    Ok(stored)
-                }
-                Some(_) => {
-                    let stored = self.stored(version, role).await?;
-                    // After the read: what was collected may have been written anew.
-                    let young = stored.is_some() && version >= self.oldest(role).await?;
-                    Ok(stored.filter(|_| young))
-                }
-                None => Ok(None),
-            }
-        };
-        self.ask_again(ask).await
-    }
-
-    /// The version of `role` that was the newest a grace period ago.
-    pub(super) async fn oldest(&self, role: &str) -> Result<u64, RepositoryError> {
-        let Some(mut number) = self.0.horizon.last_before_grace(self.0.watch.store_now()) else {
-            return Ok(1);
-        };
-        loop {
-            let published = self.published();
-            if number >= published.timestamp.signed.version {
-                return Ok(version_in(&published.base.snapshot.signed, role));
-            }
-            let mut oldest = self.0.oldest.lock().await;
-            if let Some((_, snapshot)) = oldest.as_ref().filter(|(of, _)| *of == number) {
-                return Ok(version_in(&snapshot.signed, role));
-            }
-            if let Some(snapshot) = load::snapshot_of(&self.0.store, number).await? {
-                let version = version_in(&snapshot.signed, role);
-                *oldest = Some((number, snapshot));
-                return Ok(version);
-            }
-            // Collected: this clock is behind, so that a later one is T* already; or this process has slept.
-            let Some(next) = self.0.horizon.after(number) else { return Ok(u64::MAX) };
-            number = next;
-        }
-    }
-
-    async fn root(&self, version: u64) -> Result<Option<Arc<Document>>, RepositoryError> {
-        if version <= self.published().base.root.signed.version || self.0.store.is_shared() {
-            return self.stored(version, "root").await;
-        }
-        Ok(None)
-    }
-
-    async fn stored(
-        &self,
-        version: u64,
-        role: &str,
-    ) -> Result<Option<Arc<Document>>, RepositoryError> {
-        let load = async {
-            let name = match role {
-                "root" => layout::root(version),
-                role => layout::metadata(version, role),
-            };
-            let read = self.0.store.read(&name).await?;
-            Ok(read.map(|bytes| Cached::Document(Arc::new(Document::new(bytes)))))
-        };
-        let cached = self.0.memory.get(CacheKey::Metadata(version, role.into()), load).await?;
-        Ok(document(cached))
     }
 
     /// The target `path`, as the publication that is served signs it.
@@ -282,6 +186,18 @@ impl Repository {
         }
     }
 
+    /// [`sources`](Self::sources), read again: another replica may have learnt more since.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store fails.
+    pub async fn newest_sources(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Option<Arc<Sources>>, RepositoryError> {
+        self.forget_sources(project).await;
+        self.sources(project).await
+    }
+
     /// `document` under `encoding`, compressed once.
     ///
     /// # Errors
@@ -311,7 +227,14 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError`] where the store fails or is damaged.
     pub async fn projects(&self) -> Result<Vec<ProjectName>, RepositoryError> {
-        let published = self.published();
+        let ask = |published| async move { self.projects_in(published).await.map(Some) };
+        Ok(self.ask_again(ask).await?.unwrap_or_default())
+    }
+
+    async fn projects_in(
+        &self,
+        published: Arc<Published>,
+    ) -> Result<Vec<ProjectName>, RepositoryError> {
         let mut projects = Vec::new();
         for name in published.base.succinct.names() {
             let bin = self.read_bin(&published.base, &name).await?;
@@ -415,14 +338,6 @@ impl Inner {
 }
 
 const PAGE_JSON: &str = "/vnd.pypi.simple.v1.json";
-
-/// The version of `role` that belongs to `snapshot`.
-fn version_in(snapshot: &Snapshot, role: &str) -> u64 {
-    match role {
-        "snapshot" => snapshot.version,
-        role => snapshot.meta.get(&format!("{role}.json")).map_or(1, |meta| meta.version),
-    }
-}
 
 pub(super) fn document(cached: Option<Cached>) -> Option<Arc<Document>> {
     match cached {

@@ -163,7 +163,7 @@ impl Writer {
 
     /// The number that follows `number`.
     pub(super) fn after(&self, number: u64) -> u64 {
-        (number + 1).max(self.floor)
+        number.saturating_add(1).max(self.floor)
     }
 
     /// The next nonce: never the same twice.

@@ -77,7 +77,32 @@ pub fn self_test(name: &str) -> String {
     format!("{SELF_TEST}/{name}")
 }
 
-/// The number that a name of [`commit`], [`timestamp`] or [`root`] begins with.
+/// The number of a [`commit_file`] or [`timestamp_file`]: of a name that is exactly that, and of no other.
 pub fn number(file: &str) -> Option<u64> {
-    file.split('.').next()?.parse().ok()
+    let number = file.strip_suffix(".json")?.parse().ok()?;
+    (file == commit_file(number)).then_some(number)
+}
+
+/// The version of a file of the folder of the roots: of a name that is exactly that, and of no other.
+pub fn root_number(file: &str) -> Option<u64> {
+    let version = file.strip_suffix(".root.json")?.parse().ok()?;
+    (format!("{ROOT}/{file}") == root(version)).then_some(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_exact_names_have_a_number() {
+        assert_eq!(number(&commit_file(7)), Some(7));
+        assert_eq!(number(&timestamp_file(u64::MAX)), Some(u64::MAX));
+        assert_eq!(root_number("12.root.json"), Some(12));
+        for name in ["7.json", "00000000000000000007", "00000000000000000007.json.bak", "x", ""] {
+            assert_eq!((number(name), root_number(name)), (None, None), "{name}");
+        }
+        for name in ["99.foo", "099.root.json", "+9.root.json", "9.root.json~"] {
+            assert_eq!(root_number(name), None, "{name}");
+        }
+    }
 }

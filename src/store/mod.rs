@@ -214,6 +214,10 @@ impl Store {
         objects: BoxStream<'static, object_store::Result<ObjectMeta>>,
     ) -> BoxStream<'static, Result<Listed, StoreError>> {
         let folder = folder.to_owned();
+        // Nothing of ours lies in folders below.
+        let depth = Name::from(folder.as_str()).parts().count() + 1;
+        let objects = objects
+            .try_filter(move |meta| std::future::ready(meta.location.parts().count() == depth));
         let mut underway = self.tally.begin(StoreOperation::List);
         underway.became(StoreOutcome::Ok);
         let listed = objects.map(move |object| {

@@ -6,8 +6,11 @@ use super::{Created, Durable, Store, StoreError, layout};
 
 /// Creates at once.
 const RACERS: usize = 8;
-/// How often a race that nobody won is run again: a winner whose answer was lost sees its own object as somebody's.
+/// How often a race that tells nothing is run again: a winner whose answer was lost sees its own object as somebody's,
+/// and some stores let those who lose wait for longer than we do.
 const RACES: usize = 3;
+/// As many that are told that they lost show that the condition is heeded, whatever became of the rest.
+const ENOUGH: usize = 3;
 
 impl Store {
     /// Lets eight creates of one name run at once, of which exactly one may win, and deletes the object.
@@ -16,21 +19,23 @@ impl Store {
     /// [`StoreError::NoExclusion`] where several won, [`StoreError::NobodyWins`] where none did, and what the store
     /// answered where it failed.
     pub async fn self_test(&self) -> Result<(), StoreError> {
+        let mut last = StoreError::NobodyWins(RACERS);
         for _ in 0..RACES {
             let name = layout::self_test(&random());
             let racers = (0..RACERS).map(|n| self.create(&name, n.to_string(), Durable::Now));
             let ended = join_all(racers).await;
-            let winners = ended.iter().filter(|end| matches!(end, Ok(Created::New))).count();
+            let of = |what| ended.iter().filter(|end| matches!(end, Ok(it) if *it == what)).count();
+            let (winners, losers) = (of(Created::New), of(Created::Taken));
             let failed = ended.into_iter().find_map(Result::err);
             let deleted = self.delete(vec![name]).await;
             match (winners, failed) {
                 (2.., _) => return Err(StoreError::NoExclusion { racers: RACERS, winners }),
-                (_, Some(error)) => return Err(error),
-                (1, None) => return deleted.map(drop),
-                (0, None) => drop(deleted?),
+                (1, failed) if failed.is_none() || losers >= ENOUGH => return deleted.map(drop),
+                (_, Some(error)) => last = error,
+                (_, None) => drop(deleted?),
             }
         }
-        Err(StoreError::NobodyWins(RACERS))
+        Err(last)
     }
 }
 

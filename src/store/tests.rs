@@ -16,6 +16,7 @@ async fn conforms(store: &Store) {
     of_many_creators_one_wins(store).await;
     lists_in_order(store).await;
     overwrites_advice(store).await;
+    a_listing_is_of_one_folder(store).await;
     what_is_missing_is_no_error(store).await;
     store.self_test().await.unwrap();
     store.sync().await.unwrap();
@@ -88,6 +89,14 @@ async fn overwrites_advice(store: &Store) {
         assert_eq!(store.read(&name).await.unwrap().unwrap(), text);
     }
     store.delete(vec![name]).await.unwrap();
+}
+
+async fn a_listing_is_of_one_folder(store: &Store) {
+    let below = "journal/below/00000000000000000009.json";
+    store.put(below, "x").await.unwrap();
+    assert!(store.list("journal").await.unwrap().iter().all(|l| !l.name.contains("009")));
+    assert!(store.list_after("journal", "0").await.unwrap().iter().all(|l| !l.name.contains("009")));
+    store.delete(vec![below.into()]).await.unwrap();
 }
 
 async fn what_is_missing_is_no_error(store: &Store) {

@@ -143,7 +143,7 @@ fn settled(sidecar: &Sidecar) {
 
 fn operations(sidecar: &Sidecar) -> BTreeMap<String, u64> {
     let metrics = sidecar.metrics();
-    ["create", "put", "read", "list", "delete", "stat"]
+    ["create", "put", "read", "list", "delete", "date"]
         .map(|name| {
             let count = metrics.sum("countersign_store_operations_total", &[("operation", name)]);
             (name.to_owned(), count as u64)

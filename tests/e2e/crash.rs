@@ -50,7 +50,8 @@ impl Scene {
         let mirror = Bandersnatch::start();
         let first = wheel("qx-crash", "1.0");
         mirror.add(&first);
-        let setup = Setup::on(kind, &mirror).at_fixed_ports();
+        // Whoever was killed polls no more: nobody should wait for it longer than that.
+        let setup = Setup::on(kind, &mirror).at_fixed_ports().set("store.lease", "1s");
         let sidecar = setup.start();
         sidecar.wait_for(&first);
         let client = sidecar.python_tuf();

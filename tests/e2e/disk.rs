@@ -74,7 +74,7 @@ fn a_disk_that_fills_up() {
     let disk = SmallDisk::new(4096);
     let mut scene = Scene::new(|setup| setup.data_in(&disk.path().join("data")));
     // Room for nothing; then for some objects of a publication, and not for others.
-    for room in [0, 8 << 10, 16 << 10, 28 << 10] {
+    for room in [0, 8 << 10, 20 << 10] {
         disk.fill(room);
         scene.fails(&["No space left"]);
         disk.free();

@@ -30,6 +30,8 @@ use crate::support::tools::{self, need};
 /// Uploads a second, all replicas together.
 const RATE: u32 = 20;
 const PROJECTS: usize = 40;
+/// Seconds.
+const GRACE: u32 = 20;
 const LEASE: Duration = Duration::from_secs(3);
 
 /// So many replicas before one mirror, on one new bucket.
@@ -170,7 +172,10 @@ fn three_replicas_under_load() {
     let mirror = Pypiserver::overwriting();
     // A poll finds what nobody told of: an upload through a replica that was killed before it had looked.
     let replicas = fleet(&mirror, 3, |setup| {
-        setup.set("watch.interval", "10s").set("store.grace", "20s").set("watch.mode", "all")
+        setup
+            .set("watch.interval", "10s")
+            .set("store.grace", format!("{GRACE}s"))
+            .set("watch.mode", "all")
     });
     let (balancer, last_client) = client(&replicas);
     let origins: Vec<_> = replicas.iter().map(|one| one.origin.clone()).collect();
@@ -179,7 +184,8 @@ fn three_replicas_under_load() {
     let uploads = Uploads::new(clients.uploaded());
     let ended = AtomicBool::new(false);
     let (replicas, rounds) = thread::scope(|scope| {
-        for _ in 0..8 {
+        // Enough that those who wait for a frozen replica are not missed.
+        for _ in 0..32 {
             scope.spawn(|| uploads.run(&origins, &ended));
         }
         let chaos = scope.spawn(|| chaos(replicas, duration));
@@ -210,6 +216,7 @@ fn three_replicas_under_load() {
         said["downloads"],
         said["hiccups"].as_array().map_or(0, Vec::len)
     );
+    eprintln!("hiccups: {:#}", said["hiccups"]);
     assert_eq!(said["errors"], Value::Array(Vec::new()));
     assert!(said["refreshes"].as_u64() > Some(50), "{said}");
     assert!(said["downloads"].as_u64() > Some(100), "{said}");
@@ -316,7 +323,7 @@ impl Clients {
             .arg(folder.path())
             .arg(root)
             .args([format!("{origin}/tuf/metadata/"), format!("{origin}/tuf/targets/")])
-            .arg(count.to_string())
+            .args([count.to_string(), GRACE.to_string()])
             .stdin(Stdio::null())
             .stdout(out)
             .spawn()

@@ -225,7 +225,10 @@ fn a_bad_day() {
         scene.add();
         sleep(Duration::from_millis(700));
         if round % 4 == 3 {
+            // A store that cannot be tested at the start is refused.
+            scene.proxy.pause(true);
             scene.sidecar = scene.sidecar.kill9().start();
+            scene.proxy.pause(false);
         }
         // 503 is all that may go wrong.
         if let Some(error) = scene.client.try_fetch(&[&page_path("qx-far")]).error {

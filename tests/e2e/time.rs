@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::support::clients::TufClient;
 use crate::support::clock::WrongClock;
 use crate::support::eventually;
+use crate::support::http::get;
 use crate::support::mirror::{Bandersnatch, Mirror};
 use crate::support::packages::{Package, wheel};
 use crate::support::secs;
@@ -164,6 +165,10 @@ fn jumps_beside_a_bucket() {
         sleep(secs(5));
         assert_eq!(sidecar.listed(&scene.files[0]), Some(scene.files[0].sha256()));
         scene.clock.turn(0);
+        eventually("a store that lets it in again", SOON, || {
+            let answer = get(&format!("{}timestamp.json", sidecar.metadata_url()));
+            (answer.status == 200).then_some(())
+        });
         scene.is_whole(&sidecar, &client);
     }
 }

@@ -48,7 +48,7 @@ impl Walk<'_> {
     /// Every version of root from 1: signed by itself and by the one before (specification, section 5.3). The newest one.
     async fn roots(&self, summary: &mut Summary) -> Result<Option<Signed<Root>>, Stop> {
         let listed = self.store.list(layout::ROOT).await?;
-        let newest = listed.iter().filter_map(|root| layout::number(&root.name)).max();
+        let newest = listed.iter().filter_map(|root| layout::root_number(&root.name)).max();
         summary.roots = newest.unwrap_or_default();
         let mut last: Option<Signed<Root>> = None;
         for version in 1..=newest.unwrap_or(1) {

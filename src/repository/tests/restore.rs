@@ -4,6 +4,7 @@ use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 
 use crate::repository::{RepositoryError, advance, load};
+use crate::store::layout;
 
 use super::support::{Bench, page};
 
@@ -56,6 +57,35 @@ async fn versions_go_on_above_what_was_lost() {
     assert!(running.repository.model(&page("kept", &[]).name).await.unwrap().is_some());
     let newest = running.repository.published();
     assert_eq!(newest.timestamp.signed.version, advanced.timestamp + 1);
+}
+
+/// Also one that has its folder alone, and need not read what others wrote.
+#[tokio::test]
+async fn a_folder_that_was_put_back_is_noticed() {
+    let bench = Bench::new().await;
+    let running = bench.open().await.unwrap();
+    let backup = copy(&*bench.faulty).await;
+    running.publish(&page("lost", &[("lost-1.0.tar.gz", "y")])).await.unwrap();
+    put_back(&*bench.faulty, backup).await;
+    let more = page("more", &[("more-1.0.tar.gz", "y")]);
+    let refused = running.publish(&more).await.unwrap_err();
+    assert!(matches!(refused, RepositoryError::Ahead { .. }), "{refused}");
+    let newest = load::published(&bench.store).await.unwrap();
+    assert_eq!(newest.base.commit, 1);
+}
+
+/// A timestamp under a number that it does not bear would make versions go back.
+#[tokio::test]
+async fn an_object_under_a_wrong_number_is_damage() {
+    let bench = Bench::new().await;
+    let timestamp = bench.store.read(&layout::timestamp(1)).await.unwrap().unwrap();
+    bench.store.put(&layout::timestamp(99), timestamp).await.unwrap();
+    let refused = load::published(&bench.store).await.unwrap_err();
+    assert!(matches!(refused, RepositoryError::Damaged { .. }), "{refused}");
+    assert!(bench.open().await.is_err());
+    let commit = bench.store.read(&layout::commit(1)).await.unwrap().unwrap();
+    bench.store.put(&layout::commit(2), commit).await.unwrap();
+    assert!(load::commit(&bench.store, 2).await.is_err());
 }
 
 #[tokio::test]

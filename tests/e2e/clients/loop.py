@@ -1,6 +1,6 @@
 """python-tuf's ngclient as long-lived clients, each with a state of its own, until FOLDER/stop exists.
 
-    loop.py FOLDER ROOT METADATA_URL TARGETS_URL CLIENTS
+    loop.py FOLDER ROOT METADATA_URL TARGETS_URL CLIENTS GRACE
 
 FOLDER/uploaded holds a line `<sha256> <target path>` for each file that was ever uploaded, and grows. Each client
 refreshes, and downloads some of those that the metadata lists, again and again. What must not be: an error of
@@ -18,6 +18,17 @@ import time
 
 from tuf.api.exceptions import DownloadHTTPError, RepositoryError
 from tuf.ngclient import Updater
+from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
+
+
+class Fetcher(Urllib3Fetcher):
+    """Knows what it was asked for last."""
+
+    url = ""
+
+    def fetch(self, url):
+        self.url = url
+        return super().fetch(url)
 
 
 class Client:
@@ -30,12 +41,18 @@ class Client:
             self.root = file.read()
         self.metadata_url, self.targets_url, self.uploaded = metadata_url, targets_url, uploaded
         self.listed, self.errors, self.hiccups = set(), [], []
+        self.fetcher, self.start = Fetcher(), 0
         self.refreshes = self.downloads = self.snapshot = 0
 
     def turn(self):
         """One refresh and some downloads, as a new process over the state of the last would do them."""
         updater = Updater(
-            self.metadata, self.metadata_url, self.targets, self.targets_url, bootstrap=self.root
+            self.metadata,
+            self.metadata_url,
+            self.targets,
+            self.targets_url,
+            fetcher=self.fetcher,
+            bootstrap=self.root,
         )
         self.root = None
         updater.refresh()
@@ -58,6 +75,9 @@ class Client:
                 self.errors.append(f"wrong: {path} is {found}, not {sha256}")
             self.downloads += 1
 
+    def where(self):
+        return f"on {self.fetcher.url}, {time.monotonic() - self.start:.1f} s into a turn"
+
     def files(self):
         with open(self.uploaded, encoding="utf-8") as file:
             lines = file.read().splitlines()
@@ -65,23 +85,26 @@ class Client:
 
     def run(self, stop):
         while not os.path.exists(stop):
+            self.start = time.monotonic()
             try:
                 self.turn()
             except RepositoryError as error:
-                self.errors.append(f"{type(error).__name__}: {error}")
+                self.errors.append(f"{type(error).__name__}: {error}, {self.where()}")
             except DownloadHTTPError as error:
                 # A replica that is not there is no lie; that something is not there would be one.
-                if error.status_code < 500:
-                    self.errors.append(f"{error.status_code}: {error}")
+                # Nor is one who takes longer than the grace period owed anything.
+                if error.status_code < 500 and time.monotonic() - self.start < self.grace:
+                    self.errors.append(f"{error}, {self.where()}")
                 else:
-                    self.hiccups.append(str(error))
+                    self.hiccups.append(f"{error}, {self.where()}")
             except Exception as error:
                 self.hiccups.append(f"{type(error).__name__}: {error}")
             time.sleep(random.uniform(0.05, 0.3))
 
 
 def main():
-    folder, root, metadata_url, targets_url, count = sys.argv[1:]
+    folder, root, metadata_url, targets_url, count, grace = sys.argv[1:]
+    Client.grace = float(grace)
     uploaded, stop = os.path.join(folder, "uploaded"), os.path.join(folder, "stop")
     clients = [
         Client(os.path.join(folder, str(n)), root, metadata_url, targets_url, uploaded)

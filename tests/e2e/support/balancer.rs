@@ -1,13 +1,14 @@
 //! A load balancer: one address, and each request goes to any one of several replicas.
 //!
 //! An answer goes out only once it is whole; a replica that is gone, silent or says 502 to 504 costs a request
-//! nothing but the next try at another. So whatever is wrong with an answer that comes through is the replica's fault.
+//! nothing but the next try at another, and is spared for a second. So whatever is wrong with an answer that comes through is the replica's fault.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use super::http::{End, Request, Response};
 use super::secs;
@@ -18,6 +19,21 @@ pub struct Balancer {
     ended: Arc<AtomicBool>,
 }
 
+struct Origin {
+    url: String,
+    failed: Mutex<Option<Instant>>,
+}
+
+impl Origin {
+    fn new(url: String) -> Self {
+        Self { url, failed: Mutex::new(None) }
+    }
+
+    fn is_spared(&self) -> bool {
+        self.failed.lock().expect("a lock").is_some_and(|when| when.elapsed() < secs(1))
+    }
+}
+
 impl Balancer {
     /// Before these origins.
     pub fn before(origins: Vec<String>) -> Self {
@@ -25,7 +41,7 @@ impl Balancer {
         let port = listener.local_addr().expect("an address").port();
         let ended = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&ended);
-        let origins = Arc::new(origins);
+        let origins: Arc<Vec<_>> = Arc::new(origins.into_iter().map(Origin::new).collect());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if seen.load(Ordering::Relaxed) {
@@ -50,7 +66,7 @@ impl Drop for Balancer {
     }
 }
 
-fn serve(mut stream: &TcpStream, origins: &[String]) -> io::Result<()> {
+fn serve(mut stream: &TcpStream, origins: &[Origin]) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first)?;
@@ -86,19 +102,23 @@ fn ask(
     path: &str,
     headers: &[(String, String)],
     body: &[u8],
-    origins: &[String],
+    origins: &[Origin],
 ) -> Option<Response> {
     let start = any();
+    let mut turns: Vec<_> =
+        (0..origins.len()).map(|n| &origins[(start + n) % origins.len()]).collect();
+    turns.sort_by_key(|origin| origin.is_spared());
     let mut last = None;
-    for turn in 0..origins.len() {
-        let origin = &origins[(start + turn) % origins.len()];
-        let request = Request::new(method, &format!("{origin}{path}")).patience(secs(3));
+    for origin in turns {
+        let request = Request::new(method, &format!("{}{path}", origin.url)).patience(secs(3));
         let request = headers.iter().fold(request, |it, (name, value)| it.header(name, value));
         let answer = request.body(body).try_send().ok().filter(|it| it.end == End::Complete);
         match answer {
-            Some(answer) if matches!(answer.status, 502..=504) => last = Some(answer),
-            Some(answer) => return Some(answer),
-            None => {}
+            Some(answer) if !matches!(answer.status, 502..=504) => return Some(answer),
+            answer => {
+                *origin.failed.lock().expect("a lock") = Some(Instant::now());
+                last = answer.or(last);
+            }
         }
     }
     last

@@ -26,6 +26,7 @@ struct State {
     log: Mutex<Vec<Exchange>>,
     /// Of the random numbers; the same each run.
     dice: AtomicU64,
+    paused: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -36,7 +37,7 @@ struct Armed {
     hits: usize,
 }
 
-/// One request, and what was made of it.
+/// One request, and how it was answered.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     /// `LIST` for a GET of a bucket.
@@ -45,8 +46,6 @@ pub struct Exchange {
     pub key: String,
     /// Of the answer that came from the store, where one came.
     pub status: Option<u16>,
-    /// What was done to it.
-    pub act: Option<Act>,
 }
 
 /// What goes wrong, on which requests.
@@ -130,6 +129,7 @@ impl FaultProxy {
             faults: Mutex::default(),
             log: Mutex::default(),
             dice: AtomicU64::new(0x2545_f491_4f6c_dd1d),
+            paused: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
         let shared = Arc::clone(&state);
@@ -140,6 +140,11 @@ impl FaultProxy {
     /// From now on; of several that fit, the first does it.
     pub fn spoil(&self, fault: Fault) {
         self.faults().push(Armed { fault, seen: 0, hits: 0 });
+    }
+
+    /// Spoils nothing for a while.
+    pub fn pause(&self, paused: bool) {
+        self.state.paused.store(paused, Ordering::Relaxed);
     }
 
     /// Spoils nothing any more.
@@ -172,6 +177,9 @@ impl Drop for FaultProxy {
 impl State {
     /// What is to be done to a request.
     fn act(&self, method: &str, key: &str) -> Option<Act> {
+        if self.paused.load(Ordering::Relaxed) {
+            return None;
+        }
         for armed in self.faults.lock().expect("a lock").iter_mut() {
             let fault = &armed.fault;
             if fault.method.is_some_and(|one| one != method) || !key.contains(fault.key) {
@@ -227,7 +235,7 @@ fn serve(stream: TcpStream, state: &State) -> io::Result<()> {
     let Asked { method, key, raw } = ask(&stream)?;
     let act = state.act(&method, &key);
     let note = |status| {
-        let exchange = Exchange { method: method.clone(), key: key.clone(), status, act };
+        let exchange = Exchange { method: method.clone(), key: key.clone(), status };
         state.log.lock().expect("a lock").push(exchange);
     };
     match act {

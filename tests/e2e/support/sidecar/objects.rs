@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::tree;
 use crate::support::seaweed::Bucket;
 
 /// A folder, or a bucket.
@@ -67,28 +66,5 @@ impl Objects {
             below.into_iter().map(|name| format!("{folder}/{name}")).collect::<Vec<_>>()
         };
         folders.iter().flat_map(|folder| names(folder)).collect()
-    }
-
-    /// The newest timestamp's version.
-    pub fn newest_timestamp(&self) -> u64 {
-        let newest = self.list("timestamps").pop().expect("a timestamp");
-        newest.trim_end_matches(".json").parse().expect("a number")
-    }
-
-    /// All objects, with their bytes.
-    pub fn all(&self) -> Vec<(String, Vec<u8>)> {
-        match self {
-            Self::Folder(path) => tree(path)
-                .into_iter()
-                .map(|(file, bytes)| {
-                    let name = file.strip_prefix(path).expect("below").to_string_lossy();
-                    (name.into_owned(), bytes)
-                })
-                .collect(),
-            Self::Bucket(bucket) => {
-                let named = |name: String| Some((name.clone(), bucket.read(&name)?));
-                bucket.list("").into_iter().filter_map(named).collect()
-            }
-        }
     }
 }

@@ -15,7 +15,7 @@ use crate::support::http::Request;
 use crate::support::mirror::Mirror;
 use crate::support::process::{Daemon, free_port, run};
 use crate::support::seaweed::Bucket;
-use crate::support::{secs, strace};
+use crate::support::secs;
 
 /// `countersign serve`, not started yet.
 #[derive(Clone)]
@@ -29,7 +29,6 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     data: Option<PathBuf>,
     bucket: Option<Bucket>,
-    faults: Vec<String>,
 }
 
 /// The command with arguments, run to its end.
@@ -105,7 +104,6 @@ impl Setup {
             environment: Vec::new(),
             data: None,
             bucket: None,
-            faults: Vec::new(),
         }
     }
 
@@ -169,17 +167,6 @@ impl Setup {
     pub fn store(mut self, bucket: &Bucket) -> Self {
         self.bucket = Some(bucket.clone());
         self
-    }
-
-    /// Started under strace, with these injections.
-    pub fn injecting(mut self, injections: &[&str]) -> Self {
-        self.faults = injections.iter().map(|one| (*one).to_owned()).collect();
-        self
-    }
-
-    /// Where strace tells what it injected.
-    pub fn injection_log(&self) -> PathBuf {
-        self.folder.path().join("strace.log")
     }
 
     /// The data folder: the default one, below the folder in which it runs, or the one that was named.
@@ -262,11 +249,7 @@ impl Setup {
             fs::write(self.folder.path().join("countersign.toml"), self.toml())
                 .expect("a configuration file");
         }
-        if self.faults.is_empty() {
-            return command;
-        }
-        let faults: Vec<_> = self.faults.iter().map(String::as_str).collect();
-        strace::under(&command, &faults, &self.injection_log())
+        command
     }
 
     /// Each replica is given the one key; nothing else is carried over.
