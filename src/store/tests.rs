@@ -95,7 +95,9 @@ async fn a_listing_is_of_one_folder(store: &Store) {
     let below = "journal/below/00000000000000000009.json";
     store.put(below, "x").await.unwrap();
     assert!(store.list("journal").await.unwrap().iter().all(|l| !l.name.contains("009")));
-    assert!(store.list_after("journal", "0").await.unwrap().iter().all(|l| !l.name.contains("009")));
+    assert!(
+        store.list_after("journal", "0").await.unwrap().iter().all(|l| !l.name.contains("009"))
+    );
     store.delete(vec![below.into()]).await.unwrap();
 }
 
