@@ -36,7 +36,7 @@ impl Proxy {
         named: &Named,
         pin: Option<Digest>,
     ) -> Answer {
-        let listed = self.listed(project, &named.filename).await?;
+        let listed = self.listed(project, &named.filename, pin).await?;
         if pin.is_some() && pin != listed.digest().ok() {
             return Err(listed.missing());
         }

@@ -9,7 +9,7 @@ use url::Url;
 use super::errors::Kind;
 use super::recent::Key;
 use super::{Problem, Proxy};
-use crate::index::{File, ProjectName, Source, project_candidates};
+use crate::index::{File, ProjectName, ProjectPage, Source, project_candidates};
 use crate::repository::{Blocked, file_path};
 use crate::tuf::Digest;
 
@@ -53,6 +53,11 @@ pub(super) fn not_listed(project: &ProjectName, filename: &str) -> Problem {
     Problem::not_found(format!("The signed page of {project} lists no {filename}"))
 }
 
+fn find<'a>(page: &'a ProjectPage, filename: &str) -> Option<&'a File> {
+    let found = page.files.binary_search_by(|file| file.filename.as_str().cmp(filename));
+    found.ok().and_then(|at| page.files.get(at))
+}
+
 impl Proxy {
     /// Why the signed page of `project` does not list the file.
     async fn not_listed(&self, project: &ProjectName, filename: &str) -> Result<Problem, Problem> {
@@ -65,17 +70,25 @@ impl Proxy {
         })
     }
 
-    /// The file on the signed page of `project`.
+    /// The file on the signed page of `project`; where a hash is wanted, with that one, if any replica has it so.
     pub(super) async fn listed(
         &self,
         project: &ProjectName,
         filename: &str,
+        wanted: Option<Digest>,
     ) -> Result<Listed, Problem> {
-        let page = self.model(project).await?;
-        let found = page.files.binary_search_by(|file| file.filename.as_str().cmp(filename));
-        let file = found.ok().and_then(|at| page.files.get(at)).cloned();
-        let Some(file) = file else { return Err(self.not_listed(project, filename).await?) };
-        Ok(Listed { project: project.clone(), file })
+        let is_wanted = |file: &File| {
+            wanted.is_none_or(|digest| file.sha256().is_some_and(|hex| *hex == digest.to_string()))
+        };
+        let lists = |page: &ProjectPage| find(page, filename).is_some_and(is_wanted);
+        let page = match self.repository.model_where(project, lists).await? {
+            Some(page) => page,
+            None => self.model(project).await?,
+        };
+        match find(&page, filename) {
+            Some(file) => Ok(Listed { project: project.clone(), file: file.clone() }),
+            None => Err(self.not_listed(project, filename).await?),
+        }
     }
 
     /// The file at a path of the mirror's own: of the projects that it may belong to, the one whose signed page lists
@@ -117,7 +130,7 @@ impl Proxy {
         project: &ProjectName,
         filename: &str,
     ) -> Result<Option<Listed>, Problem> {
-        match self.listed(project, filename).await {
+        match self.listed(project, filename, None).await {
             Ok(listed) => Ok(Some(listed)),
             Err(problem) if problem.is_not_found() => Ok(None),
             Err(problem) => Err(problem),

@@ -111,6 +111,23 @@ impl Repository {
         self.ask_again(ask).await
     }
 
+    /// As [`Self::model`], where `holds` is true of it. Where it is not, another replica may have published since.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] where the store fails or is damaged.
+    pub async fn model_where(
+        &self,
+        project: &ProjectName,
+        holds: impl Fn(&ProjectPage) -> bool,
+    ) -> Result<Option<Arc<ProjectPage>>, RepositoryError> {
+        let holds = &holds;
+        let ask = |published: Arc<Published>| async move {
+            let model = self.model_in(&published.base, project).await?;
+            Ok(model.filter(|model| holds(model)))
+        };
+        self.ask_again(ask).await
+    }
+
     /// As [`Self::model`], as far as this process knows: without a look at what other replicas published since.
     ///
     /// # Errors

@@ -69,7 +69,14 @@ fn what_one_publishes_all_have() {
         writer.webhook("qx-shared");
         eventually("the file", SOON, || writer.signed(&target_path(&file)));
         let version = timestamp(writer);
-        for other in others {
+        for (turn, other) in others.iter().enumerate() {
+            // A client comes from another replica, and asks this one for the file first.
+            let path = format!("files/qx-shared/{}.{}", file.sha256(), file.filename);
+            let url = match turn {
+                0 => format!("{}{path}", other.targets_url()),
+                _ => other.file_url(&file),
+            };
+            assert_eq!(get(&url).body, file.bytes);
             assert!(timestamp(other) >= version);
             assert_eq!(other.signed(&target_path(&file)), Some(file.sha256()));
             assert_eq!(other.listed(&file), Some(file.sha256()));
