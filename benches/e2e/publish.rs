@@ -56,9 +56,9 @@ pub fn measure(options: &Options) -> Vec<Table> {
             // The first round warms up: its projects are new, those of the others are there.
             let first = if size.runs > 1 { 0 } else { 1 };
             for round in first..=scaled(options, size.runs) {
-                eprintln!("{}, round {round}", size.row(name));
                 let round = Round { files: size.files, projects: size.projects, round };
                 let values = round.publish(&mut site);
+                eprintln!("{}, round {}: {values:.3?}", size.row(name), round.round);
                 if round.round > 0 {
                     table.record(&size.row(name), &values);
                 }
