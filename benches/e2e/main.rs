@@ -21,6 +21,7 @@ mod nginx;
 mod options;
 mod page;
 mod process;
+mod publish;
 mod report;
 mod scene;
 mod upload;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         eprintln!("nothing is measured without --bench, which `cargo bench` passes");
         return ExitCode::SUCCESS;
     }
-    if !present(&[Tool::Python, Tool::Nginx]) {
+    if !present(&[Tool::Python, Tool::Nginx, Tool::Seaweed]) {
         return ExitCode::FAILURE;
     }
     let mut report = Report::default();
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         eprintln!("measuring: {figure:?}");
         let tables = match figure {
             Figure::Upload => upload::measure(&options),
+            Figure::Publish => publish::measure(&options),
             Figure::Page => page::measure(&options),
             Figure::File => file::measure(&options),
             Figure::Memory => memory::measure(&options),

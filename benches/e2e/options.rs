@@ -14,7 +14,8 @@ pub struct Options {
     /// What to measure; all of it, where nothing is named.
     figures: Vec<Figure>,
 
-    /// How often each thing is measured [default: 20 uploads, 7 of page and file, 3 of memory].
+    /// How often each thing is measured [default: 20 uploads, 10 publications of one file and fewer
+    /// of more, 7 of page and file, 3 of memory].
     #[arg(long)]
     runs: Option<usize>,
 
@@ -40,6 +41,8 @@ pub struct Options {
 pub enum Figure {
     /// From an upload's 200 until a verifying client has the file.
     Upload,
+    /// 1 to 10,000 new files at once, on a folder and on SeaweedFS, until a client can verify them.
+    Publish,
     /// A page of 20 KB from memory, beside nginx from its proxy cache.
     Page,
     /// A file of 50 MB, streamed and from the spool, beside nginx `proxy_pass`.

@@ -9,10 +9,13 @@ pub struct Server {
     pids: Vec<u32>,
 }
 
-/// CPU time so far, by thread.
+/// CPU time so far.
 pub struct Clock<'a> {
     server: &'a Server,
+    /// By thread, nanoseconds.
     start: BTreeMap<(u32, String), u64>,
+    /// Of the processes, those of their threads that have ended too.
+    all: u64,
 }
 
 impl Server {
@@ -26,12 +29,39 @@ impl Server {
     }
 
     pub fn clock(&self) -> Clock<'_> {
-        Clock { server: self, start: self.run_times() }
+        Clock { server: self, start: self.run_times(), all: self.hundredths() }
     }
 
     /// Resident memory of all its processes, MiB. What they share is counted with each.
     pub fn resident(&self) -> f64 {
-        self.pids.iter().map(|pid| resident(*pid)).sum::<u64>() as f64 / 1024.0
+        self.pids.iter().map(|pid| memory(*pid, "VmRSS:")).sum::<u64>() as f64 / 1024.0
+    }
+
+    /// The most memory that was resident since [`Self::forget_peak`], MiB.
+    pub fn peak(&self) -> f64 {
+        self.pids.iter().map(|pid| memory(*pid, "VmHWM:")).sum::<u64>() as f64 / 1024.0
+    }
+
+    /// From now on the peak is that of what follows (proc(5), `clear_refs`).
+    pub fn forget_peak(&self) {
+        for pid in &self.pids {
+            fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("a process of our own");
+        }
+    }
+
+    /// CPU time of the processes, hundredths of a second.
+    fn hundredths(&self) -> u64 {
+        let fields = |pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
+            let fields = stat.rsplit_once(") ").expect("a name").1.split(' ');
+            // User and system time are fields 14 and 15, and this begins with the third.
+            fields
+                .skip(11)
+                .take(2)
+                .map(|field| field.parse::<u64>().expect("a number"))
+                .sum::<u64>()
+        };
+        self.pids.iter().map(fields).sum()
     }
 
     /// Nanoseconds on a processor, as the scheduler counts them: `/proc/<pid>/stat` would give hundredths of a second.
@@ -52,13 +82,14 @@ impl Server {
 }
 
 impl Clock<'_> {
-    /// CPU time since the clock was made. Threads that ended since, idle ones, are left out.
+    /// CPU time since the clock was made. What threads did that ended since, as idle ones do, is known to hundredths of a second.
     pub fn elapsed(&self) -> Duration {
         let end = self.server.run_times();
         let nanos = end.iter().map(|(thread, time)| {
             time.saturating_sub(self.start.get(thread).copied().unwrap_or_default())
         });
-        Duration::from_nanos(nanos.sum())
+        let all = Duration::from_millis(10 * (self.server.hundredths() - self.all));
+        Duration::from_nanos(nanos.sum()).max(all)
     }
 }
 
@@ -75,8 +106,8 @@ fn parent_of(pid: u32) -> Option<u32> {
 }
 
 /// KiB.
-fn resident(pid: u32) -> u64 {
+fn memory(pid: u32, which: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    let line = status.lines().find_map(|line| line.strip_prefix(which)).expect(which);
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

@@ -55,13 +55,14 @@ impl Verifier {
         Some(bytes)
     }
 
-    async fn refresh(&mut self) {
+    /// Loads what is newer; whether anything is.
+    pub async fn refresh(&mut self) -> bool {
         let next_root = format!("/tuf/metadata/{}.root.json", self.root.version + 1);
         assert_eq!(self.http.get(&next_root, "*/*").await.0, StatusCode::NOT_FOUND);
         let timestamp = newest_timestamp(&mut self.http, &self.root).await;
         assert!(timestamp.version >= self.timestamp.version, "nothing goes back");
         if timestamp.version == self.timestamp.version {
-            return;
+            return false;
         }
         let snapshot = named_snapshot(&mut self.http, &self.root, &timestamp).await;
         for (name, old) in &self.snapshot.signed.meta {
@@ -69,9 +70,11 @@ impl Verifier {
             assert!(new.version >= old.version, "{name}: nothing goes back");
         }
         (self.timestamp, self.snapshot) = (timestamp, snapshot);
+        true
     }
 
-    async fn target(&mut self, path: &str) -> Option<TargetFile> {
+    /// What the metadata that was loaded last says of a target path, its bin verified.
+    pub async fn target(&mut self, path: &str) -> Option<TargetFile> {
         let delegations = self.bins.delegations.as_ref().expect("delegations");
         let name = delegations.succinct_roles.as_ref().expect("bins").bin_of(path);
         let version = self.snapshot.signed.meta[&format!("{name}.json")].version;

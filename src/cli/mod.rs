@@ -31,6 +31,8 @@ pub use report::{Usage, say};
 
 /// How long work on blocking threads may hold up the end of the process.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);
+/// Threads for what blocks, such as the disk. Each keeps memory of its own, up to a MiB.
+const BLOCKING: usize = 32;
 
 /// Signs an unmodified Python package index with The Update Framework (PEP 458).
 #[derive(Debug, Parser)]
@@ -132,6 +134,7 @@ fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let _scenario = fail::FailScenario::setup();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING)
         .build()
         .context("cannot start the threads")?;
     let outcome = runtime.block_on(cli.command.run(environment));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::index::ProjectName;
@@ -25,7 +25,7 @@ const LARGEST_SNAPSHOT: usize = 2_000_000;
 /// From so many objects on, one sync of the file system is cheaper than one an object.
 const BULK: usize = 32;
 /// Objects written at once.
-const WRITES: usize = 16;
+pub(super) const WRITES: usize = 16;
 
 /// What a publication changes.
 pub(super) struct Plan {
@@ -175,9 +175,9 @@ impl Writer {
         bins: BTreeMap<u32, Targets>,
         durable: Durable,
     ) -> Result<Vec<WrittenBin>, RepositoryError> {
-        let writes: Vec<_> =
-            bins.into_iter().map(|(index, bin)| self.write_bin(index, bin, durable)).collect();
-        stream::iter(writes).buffer_unordered(WRITES).try_collect().await
+        // Boxed one by one: as a list the futures of many bins take more memory than the bins.
+        let write = |(index, bin)| self.write_bin(index, bin, durable).boxed();
+        stream::iter(bins).map(write).buffer_unordered(WRITES).try_collect().await
     }
 
     pub(super) async fn write_bin(
@@ -190,16 +190,17 @@ impl Writer {
         bin.expires = expiry(&name, self.online.validity.bin, self.watch.now())?;
         loop {
             bin.version = self.after(bin.version);
-            let signed = self.sign(&name, bin.clone()).await?;
+            let signed = self.sign(&name, bin).await?;
             if let Some(delegations) = &self.base.bins.signed.delegations {
                 delegations.verify(&name, &signed).map_err(RepositoryError::metadata(&name))?;
             }
             let bytes = within(&name, signed.to_bytes()?, LARGEST_BIN)?;
-            let object = layout::metadata(bin.version, &name);
+            let object = layout::metadata(signed.signed.version, &name);
             // A name that is taken is an orphan's, or another writer's: passed over.
             if self.store.create(&object, bytes.clone(), durable).await? == Created::New {
                 return Ok(WrittenBin { index, name, signed: Arc::new(signed), bytes });
             }
+            bin = signed.signed;
         }
     }
 
@@ -218,11 +219,11 @@ impl Writer {
         snapshot.expires = expiry("snapshot", self.online.validity.snapshot, self.watch.now())?;
         loop {
             snapshot.version = self.after(snapshot.version);
-            let signed = self.sign("snapshot", snapshot.clone()).await?;
+            let signed = self.sign("snapshot", snapshot).await?;
             let root = &self.base.root.signed;
             root.verify("snapshot", &signed).map_err(RepositoryError::metadata("snapshot"))?;
             let bytes = within("snapshot", signed.to_bytes()?, LARGEST_SNAPSHOT)?;
-            let object = layout::metadata(snapshot.version, "snapshot");
+            let object = layout::metadata(signed.signed.version, "snapshot");
             let began = self.watch.now();
             if self.store.create(&object, bytes.clone(), durable).await? == Created::New {
                 self.compare_clocks(began, &object).await?;
@@ -233,6 +234,7 @@ impl Writer {
                     ..self.base.clone()
                 });
             }
+            snapshot = signed.signed;
         }
     }
 

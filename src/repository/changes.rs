@@ -6,8 +6,11 @@ use crate::index::{File, Format, ProjectName, ProjectPage};
 use crate::tuf::{Digest, TargetPath, Targets};
 
 use super::commit::FileRecord;
-use super::edit::{Blocked, Refused};
+use super::edit::{Blocked, Edit, Refused};
 use super::{RepositoryError, file_path, page_path};
+
+/// The bins of so many files of one project are read ahead.
+const FEW: usize = 32;
 
 impl Blocked {
     /// What `bin`, the one of the project's JSON page, says of `project`.
@@ -99,4 +102,13 @@ pub(super) fn drop_unnameable(
         });
         false
     });
+}
+
+/// The target paths that an edit is likely to change: of a project with many files most stay as they are.
+pub(super) fn likely_paths(edit: &dyn Edit) -> Vec<TargetPath> {
+    let project = edit.project();
+    let pages = [Format::Json, Format::Html].map(|format| path_of_page(project, format).ok());
+    let files = Some(edit.filenames()).filter(|files| files.len() <= FEW).into_iter().flatten();
+    let files = files.map(|name| file_path(project, &name).ok());
+    pages.into_iter().chain(files).flatten().collect()
 }

@@ -1,22 +1,28 @@
 //! A publication in the making: which bins change, which pages are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::config::TargetsMode;
 use crate::index::{
     CoreMetadata, File, Format, Links, ProjectName, ProjectPage, Sources, render_html, render_json,
 };
-use crate::tuf::{Retired, TargetFile, TargetPath, Targets};
+use crate::tuf::{Retired, Signed, TargetFile, TargetPath, Targets};
 
 use super::changes::{
-    blocked_key, difference, drop_unnameable, files, forget, path_of_page, records, sha256,
+    blocked_key, difference, drop_unnameable, files, forget, likely_paths, path_of_page, records,
+    sha256,
 };
 use super::commit::{AllowedRecord, ProjectRecord};
 use super::edit::{Blocked, Decision, Edit, PageChange, ProjectBase, Receipt};
 use super::published::Base;
 use super::{Document, Repository, RepositoryError, file_path};
+
+/// Bins read at once.
+const READS: usize = 16;
 
 /// What is written, beside what the edits say.
 #[derive(Debug, Clone)]
@@ -36,6 +42,8 @@ pub(super) struct Draft<'a> {
     contents: &'a Contents,
     commit: u64,
     now: Timestamp,
+    /// Bins that the edits look into, by number, until they are touched.
+    read: BTreeMap<u32, Arc<Signed<Targets>>>,
     /// Touched bins, by number.
     pub(super) bins: BTreeMap<u32, Targets>,
     /// Pages to write.
@@ -59,10 +67,33 @@ impl<'a> Draft<'a> {
             contents,
             commit: base.commit + 1,
             now,
+            read: BTreeMap::new(),
             bins: BTreeMap::new(),
             pages: Vec::new(),
             sources: Vec::new(),
             records: Vec::new(),
+        }
+    }
+
+    /// Reads the bins that `edits` will look into, many at once: one by one each would wait for the store.
+    pub(super) async fn read_bins(&mut self, edits: &[Arc<dyn Edit>]) {
+        let (base, repository) = (self.base, self.repository);
+        let bins: BTreeSet<u32> = edits
+            .iter()
+            .flat_map(|edit| likely_paths(&**edit))
+            .map(|path| base.succinct.index_of(path.as_str()))
+            .collect();
+        let read = |index: u32| {
+            async move {
+                let bin = repository.bin(base, &base.succinct.name(index)).await;
+                // Whoever needs it meets the error.
+                Some((index, bin.ok()?))
+            }
+            .boxed()
+        };
+        let mut reads = stream::iter(bins).map(read).buffer_unordered(READS);
+        while let Some(bin) = reads.next().await {
+            self.read.extend(bin);
         }
     }
 
@@ -87,7 +118,8 @@ impl<'a> Draft<'a> {
             self.block(project, blocked).await?;
         }
         if let Some(sources) = decision.sources {
-            self.keep_sources(project, sources).await?;
+            let is_new = changed && base.page.is_none();
+            self.keep_sources(project, sources, is_new).await?;
         }
         if changed {
             self.records.push(ProjectRecord {
@@ -123,8 +155,10 @@ impl<'a> Draft<'a> {
         match self.bins.entry(index) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
-                let name = self.base.succinct.name(index);
-                let bin = self.repository.bin(self.base, &name).await?;
+                let bin = match self.read.remove(&index) {
+                    Some(bin) => bin,
+                    None => self.repository.bin(self.base, &self.base.succinct.name(index)).await?,
+                };
                 Ok(entry.insert(bin.signed.clone()))
             }
         }
@@ -143,6 +177,9 @@ impl<'a> Draft<'a> {
         let index = self.base.succinct.index_of(path.as_str());
         if let Some(bin) = self.bins.get(&index) {
             return Ok(take(bin));
+        }
+        if let Some(bin) = self.read.get(&index) {
+            return Ok(take(&bin.signed));
         }
         let bin = self.repository.bin(self.base, &self.base.succinct.name(index)).await?;
         Ok(take(&bin.signed))
@@ -350,8 +387,9 @@ impl<'a> Draft<'a> {
         &mut self,
         project: &ProjectName,
         sources: Sources,
+        is_new: bool,
     ) -> Result<(), RepositoryError> {
-        if self.repository.sources(project).await?.as_deref() != Some(&sources) {
+        if is_new || self.repository.sources(project).await?.as_deref() != Some(&sources) {
             self.sources.push((project.clone(), sources));
         }
         Ok(())

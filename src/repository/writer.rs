@@ -6,13 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
+use crate::index::{ProjectName, Sources};
 use crate::store::{Store, layout};
 use crate::telemetry::Metrics;
 use crate::tuf::{Digest, Targets};
 
-use super::attempt::Plan;
+use super::attempt::{Plan, WRITES};
 use super::census::Census;
 use super::draft::{Contents, Draft};
 use super::edit::{Edit, Receipt};
@@ -296,6 +298,7 @@ impl Writer {
         let (base, contents, repository) =
             (self.base.clone(), self.contents.clone(), self.repository.clone());
         let mut draft = Draft::new(&repository, &base, &contents, self.watch.now());
+        draft.read_bins(edits).await;
         let mut outcomes = Vec::with_capacity(edits.len());
         let mut looked_at = Vec::new();
         for edit in edits {
@@ -318,13 +321,23 @@ impl Writer {
         }
         let snapshot_due = renewals.snapshot == Some(base.snapshot.signed.version);
         let Draft { bins, pages, sources, records, .. } = draft;
-        for (project, sources) in &sources {
-            let bytes = serde_json::to_vec(sources)
-                .map_err(|e| RepositoryError::damaged(layout::sources(project), e))?;
-            self.store.put(&layout::sources(project), bytes).await?;
-            self.repository.forget_sources(project).await;
-        }
+        let put = |(project, sources)| self.put_sources(project, sources).boxed();
+        let mut puts = stream::iter(sources).map(put).buffer_unordered(WRITES);
+        while puts.try_next().await?.is_some() {}
+        drop(puts);
         Ok((outcomes, Plan { bins, pages, records, looked_at, renewed, snapshot_due }))
+    }
+
+    async fn put_sources(
+        &self,
+        project: ProjectName,
+        sources: Sources,
+    ) -> Result<(), RepositoryError> {
+        let name = layout::sources(&project);
+        let bytes = serde_json::to_vec(&sources).map_err(|e| RepositoryError::damaged(&name, e))?;
+        self.store.put(&name, bytes).await?;
+        self.repository.forget_sources(&project).await;
+        Ok(())
     }
 
     /// How long to wait after a lost race: longer from time to time, and different for each writer.

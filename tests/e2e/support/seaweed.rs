@@ -34,6 +34,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 struct Seaweed {
     /// It ends when this closes, however the tests end.
     _life: ChildStdin,
+    shell: u32,
     port: u16,
 }
 
@@ -79,7 +80,7 @@ impl Seaweed {
             assert!(ended.is_none(), "{}", fs::read_to_string(&log).unwrap_or_default());
             Request::new("GET", &url).try_send().ok().filter(|answer| answer.status == 200)
         });
-        Self { _life: life, port }
+        Self { _life: life, shell: child.id(), port }
     }
 
     /// A shell that ends SeaweedFS, and clears up, once its standard input is closed.
@@ -163,6 +164,11 @@ impl Bucket {
     /// The gateway's port.
     pub fn port() -> u16 {
         SHARED.port
+    }
+
+    /// The process whose child the gateway is.
+    pub fn process() -> u32 {
+        SHARED.shell
     }
 
     /// What `--store` names.

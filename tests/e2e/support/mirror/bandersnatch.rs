@@ -51,14 +51,26 @@ impl Bandersnatch {
         mirror
     }
 
+    /// Puts many files in; the list is written once.
+    pub fn add_all(&self, files: &[Package]) {
+        let mut pages: BTreeMap<String, Listing> = BTreeMap::new();
+        for file in files {
+            let listing = pages.entry(file.normalized()).or_default();
+            listing.insert(file.filename.clone(), self.store(file, &file.sha256()));
+        }
+        for (project, new) in pages {
+            self.change(&project, |listing| listing.extend(new));
+        }
+        self.write_list();
+    }
+
     /// Lists a file under a hash that is not that of its bytes.
     pub fn add_as(&self, file: &Package, sha256: &str) {
-        let path = packages_path(file);
-        self.write(&path, &file.bytes);
-        let entry = Entry { path, sha256: sha256.to_owned(), size: file.bytes.len() };
+        let entry = self.store(file, sha256);
         self.change(&file.normalized(), |listing| {
             listing.insert(file.filename.clone(), entry);
         });
+        self.write_list();
     }
 
     /// Says another hash of a listed file; its bytes stay.
@@ -66,6 +78,7 @@ impl Bandersnatch {
         self.change(&file.normalized(), |listing| {
             listing.get_mut(&file.filename).expect("a listed file").sha256 = sha256.to_owned();
         });
+        self.write_list();
     }
 
     /// A file's URL without countersign's rewriting: the upstream's own path.
@@ -83,8 +96,13 @@ impl Bandersnatch {
         self.write(&format!("{folder}/index.v1_json"), json_page(project, listing).as_bytes());
         self.write(&format!("{folder}/index.v1_html"), html.as_bytes());
         self.write(&format!("{folder}/index.html"), html.as_bytes());
-        drop(listed);
-        self.write_list();
+    }
+
+    /// Writes a file's bytes; what its page is to say of it.
+    fn store(&self, file: &Package, sha256: &str) -> Entry {
+        let path = packages_path(file);
+        self.write(&path, &file.bytes);
+        Entry { path, sha256: sha256.to_owned(), size: file.bytes.len() }
     }
 
     fn write_list(&self) {
@@ -130,6 +148,7 @@ impl Mirror for Bandersnatch {
         self.change(&file.normalized(), |listing| {
             listing.remove(&file.filename);
         });
+        self.write_list();
         fs::remove_file(self.on_disk(path.trim_start_matches('/'))).expect("a file to delete");
     }
 
