@@ -34,6 +34,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 struct Seaweed {
     /// It ends when this closes, however the tests end.
     _life: ChildStdin,
+    #[allow(dead_code)] // The benchmarks measure it.
     shell: u32,
     port: u16,
 }
@@ -167,6 +168,7 @@ impl Bucket {
     }
 
     /// The process whose child the gateway is.
+    #[allow(dead_code)] // The benchmarks measure it.
     pub fn process() -> u32 {
         SHARED.shell
     }

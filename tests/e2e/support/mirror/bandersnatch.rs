@@ -52,6 +52,7 @@ impl Bandersnatch {
     }
 
     /// Puts many files in; the list is written once.
+    #[allow(dead_code)] // The benchmarks add thousands.
     pub fn add_all(&self, files: &[Package]) {
         let mut pages: BTreeMap<String, Listing> = BTreeMap::new();
         for file in files {
