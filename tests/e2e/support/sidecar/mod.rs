@@ -165,6 +165,9 @@ impl Sidecar {
 
     /// The versions of all online roles, the bins by their highest.
     pub fn versions(&self) -> [u64; 3] {
+        // A process that has just started reads its bins first.
+        let read = || Some(self.version("bin")).filter(|version| *version > 0);
+        eventually("the bins are read", SOON, read);
         ["timestamp", "snapshot", "bin"].map(|role| self.version(role))
     }
 
