@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use crate::support::balancer::Balancer;
 use crate::support::clients::TufClient;
 use crate::support::eventually;
+use crate::support::hostile::Hostile;
 use crate::support::http::{Request, get};
 use crate::support::mirror::{Bandersnatch, Mirror, Pypiserver};
 use crate::support::packages::{Package, form, wheel};
@@ -35,8 +36,9 @@ const GRACE: u32 = 20;
 const LEASE: Duration = Duration::from_secs(3);
 
 /// So many replicas before one mirror, on one new bucket.
-fn fleet(mirror: &dyn Mirror, count: usize, configure: impl Fn(Setup) -> Setup) -> Vec<Sidecar> {
-    let setup = configure(Setup::before(mirror).set("store.lease", "3s").store(&initialized()));
+fn fleet(upstream: &str, count: usize, configure: impl Fn(Setup) -> Setup) -> Vec<Sidecar> {
+    let setup = Setup::bare(upstream).set("watch.interval", "1s");
+    let setup = configure(setup.set("store.lease", "3s").store(&initialized()));
     (0..count).map(|_| setup.another().at_fixed_ports().start()).collect()
 }
 
@@ -59,7 +61,7 @@ fn timestamp(replica: &Sidecar) -> u64 {
 fn what_one_publishes_all_have() {
     need!(Python, Nginx, Seaweed);
     let mirror = Bandersnatch::start();
-    let replicas = fleet(&mirror, 3, |setup| setup.set("watch.interval", "1h"));
+    let replicas = fleet(&mirror.simple_url(), 3, |setup| setup.set("watch.interval", "1h"));
     let (_balancer, client) = client(&replicas);
     for turn in 0..9 {
         let file = wheel("qx-shared", &format!("1.{turn}"));
@@ -95,8 +97,9 @@ fn what_one_publishes_all_have() {
 fn a_replica_that_was_frozen_goes_back_to_nothing() {
     need!(Python, Nginx, Seaweed);
     let mirror = Bandersnatch::start();
-    let replicas =
-        fleet(&mirror, 2, |setup| setup.set("store.grace", "6s").set("watch.interval", "500ms"));
+    let replicas = fleet(&mirror.simple_url(), 2, |setup| {
+        setup.set("store.grace", "6s").set("watch.interval", "500ms")
+    });
     let (_balancer, client) = client(&replicas);
     let mut serial = 0;
     let mut add = || {
@@ -138,7 +141,7 @@ fn one_of_them_polls_and_another_takes_over() {
     need!(Python, Nginx, Seaweed);
     let mirror = Bandersnatch::start();
     mirror.add(&wheel("qx-polled", "1.0"));
-    let mut replicas = fleet(&mirror, 3, |setup| setup);
+    let mut replicas = fleet(&mirror.simple_url(), 3, |setup| setup);
     for replica in &replicas {
         replica.wait_for(&wheel("qx-polled", "1.0"));
     }
@@ -176,9 +179,12 @@ fn three_replicas_under_load() {
     let duration = secs(
         env::var("COUNTERSIGN_SOAK_SECONDS").map_or(60, |text| text.parse().expect("seconds")),
     );
-    let mirror = Pypiserver::overwriting();
+    // pypiserver reads its whole folder at each request: it cannot take so much for longer.
+    let pypiserver = (duration <= secs(120)).then(Pypiserver::overwriting);
+    let endless = Hostile::taking_uploads();
+    let upstream = pypiserver.as_ref().map_or(endless.simple_url(), Mirror::simple_url);
     // A poll finds what nobody told of: an upload through a replica that was killed before it had looked.
-    let replicas = fleet(&mirror, 3, |setup| {
+    let replicas = fleet(&upstream, 3, |setup| {
         setup
             .set("watch.interval", "10s")
             .set("store.grace", format!("{GRACE}s"))

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::http::JSON;
 use super::packages::Package;
@@ -23,6 +24,8 @@ pub struct Hostile {
 struct Script {
     answers: Mutex<BTreeMap<String, Answer>>,
     requests: Mutex<Vec<String>>,
+    /// What was uploaded, by project, as pages list it; nothing where no uploads are taken.
+    uploads: Mutex<Option<BTreeMap<String, Vec<Value>>>>,
     ended: AtomicBool,
 }
 
@@ -83,6 +86,13 @@ impl Hostile {
         hostile
     }
 
+    /// Takes uploads, as pypiserver does, at a cost that does not grow with what it holds.
+    pub fn taking_uploads() -> Self {
+        let hostile = Self::start();
+        *hostile.script.uploads.lock().expect("a lock") = Some(BTreeMap::new());
+        hostile
+    }
+
     pub fn simple_url(&self) -> String {
         format!("{}/simple/", self.origin())
     }
@@ -93,14 +103,12 @@ impl Hostile {
 
     /// From now on, on this path.
     pub fn answer(&self, path: &str, answer: Answer) {
-        self.script.answers.lock().expect("a lock").insert(path.to_owned(), answer);
+        self.script.answer(path, answer);
     }
 
     /// The project list.
     pub fn list(&self, projects: &[&str]) {
-        let names: Vec<_> = projects.iter().map(|name| json!({ "name": name })).collect();
-        let list = json!({ "meta": { "api-version": "1.1" }, "projects": names });
-        self.answer("/simple/", Answer::json(&list));
+        self.answer("/simple/", Answer::json(&list(projects.iter().copied())));
     }
 
     /// A project's page.
@@ -136,6 +144,53 @@ impl Drop for Hostile {
         self.script.ended.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
+}
+
+impl Script {
+    fn answer(&self, path: &str, answer: Answer) {
+        self.answers.lock().expect("a lock").insert(path.to_owned(), answer);
+    }
+
+    /// Takes a form as twine sends it, where uploads are taken.
+    fn take(&self, form: &[u8]) -> Option<Answer> {
+        let mut uploads = self.uploads.lock().expect("a lock");
+        let projects = uploads.as_mut()?;
+        let project = between(form, "name=\"name\"\r\n\r\n", "\r\n")?;
+        let filename = between(form, "filename=\"", "\"")?;
+        let bytes = between(form, "octet-stream\r\n\r\n", "\r\n--countersign")?;
+        let (project, filename) = (text(project), text(filename));
+        let link = json!({
+            "filename": filename,
+            "url": format!("/files/{filename}"),
+            "hashes": { "sha256": hex::encode(Sha256::digest(bytes)) },
+            "size": bytes.len(),
+        });
+        let links = projects.entry(project.clone()).or_default();
+        links.retain(|known| known["filename"] != filename.as_str());
+        links.push(link);
+        self.answer(&format!("/files/{filename}"), Answer::file(bytes));
+        self.answer(&format!("/simple/{project}/"), Answer::json(&page(&project, links)));
+        self.answer("/simple/", Answer::json(&list(projects.keys().map(String::as_str))));
+        Some(Answer::new(200, "text/plain", ""))
+    }
+}
+
+fn between<'a>(bytes: &'a [u8], start: &str, end: &str) -> Option<&'a [u8]> {
+    let find = |bytes: &[u8], what: &str| {
+        bytes.windows(what.len()).position(|window| window == what.as_bytes())
+    };
+    let rest = &bytes[find(bytes, start)? + start.len()..];
+    Some(&rest[..find(rest, end)?])
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A project list of PEP 691.
+fn list<'a>(projects: impl Iterator<Item = &'a str>) -> Value {
+    let names: Vec<_> = projects.map(|name| json!({ "name": name })).collect();
+    json!({ "meta": { "api-version": "1.1" }, "projects": names })
 }
 
 /// A page of PEP 691.
@@ -186,9 +241,11 @@ fn serve(stream: &TcpStream, script: &Script) -> std::io::Result<bool> {
         }
         last |= header.trim_end() == "connection: close";
     }
-    std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
+    let mut body = Vec::new();
+    reader.take(length).read_to_end(&mut body)?;
     script.requests.lock().expect("a lock").push(format!("{method} {path}"));
-    let answer = script.answers.lock().expect("a lock").get(&path).cloned();
+    let taken = if method == "POST" { script.take(&body) } else { None };
+    let answer = taken.or_else(|| script.answers.lock().expect("a lock").get(&path).cloned());
     let answer = answer.unwrap_or_else(|| Answer::status(404));
     Ok(write(stream, &method, answer, script)? && !last)
 }
