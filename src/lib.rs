@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! cli                         parse, build the pieces, run
-//! proxy  ceremony  control  check
-//!                             the faces: serve · hold offline keys · hear the operator · look at a mirror
+//! proxy  client  ceremony  control  check
+//!                             the faces: serve · verify · hold offline keys · hear the operator · look at a mirror
 //! watch  policy               what changed upstream; what may be signed
 //! repository                  published state, publisher, renewal, journal
 //! store  signer  upstream  spool  index
@@ -19,6 +19,7 @@ pub mod app;
 pub mod ceremony;
 pub mod check;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod control;
 pub mod index;

@@ -3,6 +3,7 @@
 pub mod bins;
 pub mod canonical;
 pub mod digest;
+mod distrust;
 mod envelope;
 mod expiry;
 pub mod fields;
@@ -12,6 +13,7 @@ mod role;
 
 pub use bins::SuccinctRoles;
 pub use digest::{Digest, DigestError};
+pub use distrust::{Distrust, Flaw};
 pub use envelope::{MetadataError, Signed};
 pub use expiry::Expiry;
 pub use key::{Key, KeyError, KeyId, Signature};

@@ -1,0 +1,47 @@
+//! Where a repository's files come from. Nothing that it gives is verified.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use crate::upstream::{FileReply, UpstreamError};
+
+/// A repository, as far as files can be asked of it.
+pub trait Remote: Send + Sync {
+    /// A metadata file by its name in the repository, such as `timestamp.json` or `12.bins-0f.json`, whole and
+    /// decompressed; at most `limit` bytes.
+    fn metadata<'a>(
+        &'a self,
+        name: &'a str,
+        limit: u64,
+    ) -> BoxFuture<'a, Result<Bytes, RemoteError>>;
+
+    /// A small target whole, by the path that it is fetched under (with its hash, where snapshots are consistent); at most
+    /// `limit` bytes.
+    fn target<'a>(&'a self, path: &'a str, limit: u64)
+    -> BoxFuture<'a, Result<Bytes, RemoteError>>;
+
+    /// A target of any size, as a stream.
+    fn open<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<FileReply, UpstreamError>>;
+}
+
+/// Why something could not be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RemoteError {
+    /// It is not there: 404, or 403 where a store hides what is not there.
+    #[error("the repository has no {name}")]
+    Missing {
+        /// What was asked for.
+        name: String,
+    },
+    /// It is longer than it may be: an endless-data attack, or a broken repository.
+    #[error("{name} is longer than {limit} bytes")]
+    TooLong {
+        /// What was asked for.
+        name: String,
+        /// The limit, bytes.
+        limit: u64,
+    },
+    /// It could not be fetched.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+}
