@@ -16,7 +16,7 @@ pub use digest::{Digest, DigestError};
 pub use distrust::{Distrust, Flaw};
 pub use envelope::{MetadataError, Signed};
 pub use expiry::Expiry;
-pub use key::{Key, KeyError, KeyId, Signature};
+pub use key::{Key, KeyError, KeyId, PublicKey, Signature};
 pub use path::{PathError, TargetPath};
 pub use role::{
     DelegatedRole, Delegations, MetaFile, Retired, Role, RoleKeys, Root, RootType, SPEC_VERSION,
