@@ -65,7 +65,7 @@ impl<R: Role> Signed<R> {
     }
 
     /// Checks that `threshold` of the `keyids` signed it (specification, section 5.3.4 and others).
-    /// Each key counts once; unknown keys and bad signatures do not count and do no harm.
+    /// Each key counts once, under however many key ids; unknown keys and bad signatures do not count and do no harm.
     ///
     /// # Errors
     /// [`MetadataError::Threshold`] when too few did.
@@ -80,8 +80,9 @@ impl<R: Role> Signed<R> {
         let mut valid = BTreeSet::new();
         for Signature { keyid, sig, .. } in &self.signatures {
             let key = keys.get(keyid).filter(|_| keyids.contains(keyid));
-            if key.is_some_and(|key| key.verify(&message, sig).is_ok()) {
-                valid.insert(keyid);
+            let Some(Ok(key)) = key.map(Key::public) else { continue };
+            if key.verifies(&message, sig) {
+                valid.insert(key.identity());
             }
         }
         let found = valid.len() as u64;
@@ -117,5 +118,45 @@ impl super::Delegations {
             _ => return Err(MetadataError::NotDelegated(name.into())),
         };
         role.verify(name, &self.keys, keyids, threshold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+
+    use super::*;
+    use crate::tuf::{Expiry, Targets};
+
+    /// A role with two signatures by each of `keys`, under key ids of their own.
+    fn signed_by(keys: &[&SigningKey]) -> (Signed<Targets>, BTreeMap<KeyId, Key>) {
+        let signed = Targets::empty(1, Expiry::at(jiff::Timestamp::UNIX_EPOCH));
+        let message = canonical::to_vec(&signed).unwrap();
+        let (mut signatures, mut public) = (Vec::new(), BTreeMap::new());
+        for (n, key) in keys.iter().enumerate() {
+            let keyid = KeyId(format!("key {n}"));
+            let sig = hex::encode(key.sign(&message).to_bytes());
+            public.insert(keyid.clone(), Key::ed25519(key.verifying_key().as_bytes()));
+            let signature = Signature { keyid, sig, extra: BTreeMap::new() };
+            signatures.extend([signature.clone(), signature]);
+        }
+        (Signed { signatures, signed }, public)
+    }
+
+    fn found(keys: &[&SigningKey]) -> u64 {
+        let (role, public) = signed_by(keys);
+        let keyids: Vec<_> = public.keys().cloned().collect();
+        match role.verify("role", &public, &keyids, 100) {
+            Err(MetadataError::Threshold { found, .. }) => found,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_key_counts_once() {
+        let [a, b] = [1, 2].map(|seed| SigningKey::from_bytes(&[seed; 32]));
+        assert_eq!(found(&[]), 0);
+        assert_eq!(found(&[&a, &b]), 2, "two signatures each");
+        assert_eq!(found(&[&a, &a]), 1, "one key under two ids");
     }
 }
