@@ -6,6 +6,7 @@
 //! bundle    one file for a place without a network
 //! session   everything that a command on an index needs, opened
 //! trust     pinned roots, by index URL
+//! folders   where a user's files lie
 //! updater   the client workflow (TUF specification, section 5); its checks are in `tuf`
 //! state     trusted metadata on disk
 //! remote    where metadata and targets come from
@@ -13,8 +14,10 @@
 //! ```
 
 mod error;
+pub mod folders;
 pub mod remote;
 mod tally;
+pub mod trust;
 
 pub use error::ClientError;
 pub use remote::{Remote, RemoteError};
