@@ -12,6 +12,7 @@
 //! tally     what was verified, and what it cost
 //! ```
 
+pub mod bundle;
 mod error;
 pub mod remote;
 mod tally;
