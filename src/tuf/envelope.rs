@@ -64,58 +64,93 @@ impl<R: Role> Signed<R> {
         Ok(serde_json::to_vec(self)?)
     }
 
-    /// Checks that `threshold` of the `keyids` signed it (specification, section 5.3.4 and others).
-    /// Each key counts once; unknown keys and bad signatures do not count and do no harm.
+    /// Checks that those who may sign it did (specification, section 5.3.4 and others).
     ///
     /// # Errors
     /// [`MetadataError::Threshold`] when too few did.
-    pub fn verify(
+    pub fn verify(&self, name: &str, authority: Authority<'_>) -> Result<(), MetadataError> {
+        let message = canonical::to_vec(&self.signed)?;
+        authority.check(name, &message, &self.signatures)
+    }
+}
+
+/// Who may sign a role, and how many of them must.
+#[derive(Debug, Clone, Copy)]
+pub struct Authority<'a> {
+    /// All keys of the delegating role.
+    pub keys: &'a BTreeMap<KeyId, Key>,
+    /// Those that may sign.
+    pub keyids: &'a [KeyId],
+    /// How many must.
+    pub threshold: u64,
+}
+
+impl Authority<'_> {
+    /// Checks that enough of the keys signed `message`, the canonical form of the role called `name`. Each key counts once,
+    /// also under several ids; unknown keys and bad signatures do not count and do no harm.
+    ///
+    /// # Errors
+    /// [`MetadataError::Threshold`] when too few did.
+    pub fn check(
         &self,
         name: &str,
-        keys: &BTreeMap<KeyId, Key>,
-        keyids: &[KeyId],
-        threshold: u64,
+        message: &[u8],
+        signatures: &[Signature],
     ) -> Result<(), MetadataError> {
-        let message = canonical::to_vec(&self.signed)?;
         let mut valid = BTreeSet::new();
-        for Signature { keyid, sig, .. } in &self.signatures {
-            let key = keys.get(keyid).filter(|_| keyids.contains(keyid));
-            if key.is_some_and(|key| key.verify(&message, sig).is_ok()) {
-                valid.insert(keyid);
+        for Signature { keyid, sig, .. } in signatures {
+            let Some(key) = self.keys.get(keyid).filter(|_| self.keyids.contains(keyid)) else {
+                continue;
+            };
+            let public = key.keyval.get("public").and_then(|value| value.as_str());
+            if !valid.contains(&public) && key.verify(message, sig).is_ok() {
+                valid.insert(public);
             }
         }
         let found = valid.len() as u64;
-        if threshold == 0 || found < threshold {
-            return Err(MetadataError::Threshold { role: name.into(), found, needed: threshold });
+        if self.threshold == 0 || found < self.threshold {
+            let needed = self.threshold.max(1);
+            return Err(MetadataError::Threshold { role: name.into(), found, needed });
         }
         Ok(())
     }
 }
 
 impl super::Root {
+    /// Whom this root trusts with the top-level role called `name`.
+    pub fn authority(&self, name: &str) -> Option<Authority<'_>> {
+        let role = self.roles.get(name)?;
+        Some(Authority { keys: &self.keys, keyids: &role.keyids, threshold: role.threshold })
+    }
+
     /// Checks `role`, a top-level role called `name`, against the keys that this root trusts it with.
     ///
     /// # Errors
     /// [`MetadataError`] when the role is unknown or too few keys signed.
     pub fn verify<R: Role>(&self, name: &str, role: &Signed<R>) -> Result<(), MetadataError> {
-        let trusted =
-            self.roles.get(name).ok_or_else(|| MetadataError::NotDelegated(name.into()))?;
-        role.verify(name, &self.keys, &trusted.keyids, trusted.threshold)
+        let authority = self.authority(name);
+        role.verify(name, authority.ok_or_else(|| MetadataError::NotDelegated(name.into()))?)
     }
 }
 
 impl super::Delegations {
+    /// Whom this delegation trusts with the role called `name`.
+    pub fn authority(&self, name: &str) -> Option<Authority<'_>> {
+        let explicit = self.roles.iter().flatten().find(|role| role.name == name);
+        let (keyids, threshold) = match (explicit, &self.succinct_roles) {
+            (Some(role), _) => (&role.keyids, role.threshold),
+            (None, Some(bins)) if bins.has(name) => (&bins.keyids, bins.threshold),
+            _ => return None,
+        };
+        Some(Authority { keys: &self.keys, keyids, threshold })
+    }
+
     /// Checks `role`, called `name`, against the keys that this delegation trusts it with.
     ///
     /// # Errors
     /// [`MetadataError`] when the role is unknown or too few keys signed.
     pub fn verify<R: Role>(&self, name: &str, role: &Signed<R>) -> Result<(), MetadataError> {
-        let explicit = self.roles.iter().flatten().find(|role| role.name == name);
-        let (keyids, threshold) = match (explicit, &self.succinct_roles) {
-            (Some(role), _) => (&role.keyids, role.threshold),
-            (None, Some(bins)) if bins.has(name) => (&bins.keyids, bins.threshold),
-            _ => return Err(MetadataError::NotDelegated(name.into())),
-        };
-        role.verify(name, &self.keys, keyids, threshold)
+        let authority = self.authority(name);
+        role.verify(name, authority.ok_or_else(|| MetadataError::NotDelegated(name.into()))?)
     }
 }
