@@ -16,6 +16,7 @@
 //! tally     what was verified, and what it cost
 //! ```
 
+pub mod bundle;
 mod download;
 mod error;
 pub mod folders;
