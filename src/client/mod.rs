@@ -17,6 +17,7 @@
 
 mod download;
 mod error;
+pub mod gateway;
 mod http;
 pub mod remote;
 pub mod state;
