@@ -10,10 +10,12 @@ pub mod http;
 pub mod mirror;
 pub mod packages;
 pub mod process;
+pub mod recorder;
 pub mod seaweed;
 pub mod sidecar;
 pub mod strace;
 pub mod tools;
+mod wire;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
