@@ -9,16 +9,31 @@
 //! folders   where a user's files lie
 //! updater   the client workflow (TUF specification, section 5); its checks are in `tuf`
 //! state     trusted metadata on disk
+//! view      one verified snapshot, and the search for a target in it
 //! remote    where metadata and targets come from
+//! http      a repository behind HTTP
+//! download  whole targets into a folder
 //! tally     what was verified, and what it cost
 //! ```
 
+mod download;
 mod error;
 pub mod folders;
+mod http;
 pub mod remote;
+pub mod session;
+pub mod state;
 mod tally;
 pub mod trust;
+pub mod updater;
+mod view;
 
+pub use download::download;
 pub use error::ClientError;
+pub use http::Http;
 pub use remote::{Remote, RemoteError};
+pub use session::{Session, SessionError, SessionOptions};
+pub use state::State;
 pub use tally::Tally;
+pub use updater::{Limits, Settings, Updater};
+pub use view::View;
