@@ -99,12 +99,10 @@ impl Authority<'_> {
     ) -> Result<(), MetadataError> {
         let mut valid = BTreeSet::new();
         for Signature { keyid, sig, .. } in signatures {
-            let Some(key) = self.keys.get(keyid).filter(|_| self.keyids.contains(keyid)) else {
-                continue;
-            };
-            let public = key.keyval.get("public").and_then(|value| value.as_str());
-            if !valid.contains(&public) && key.verify(message, sig).is_ok() {
-                valid.insert(public);
+            let key = self.keys.get(keyid).filter(|_| self.keyids.contains(keyid));
+            let Some(Ok(key)) = key.map(Key::public) else { continue };
+            if key.verifies(message, sig) {
+                valid.insert(key.identity());
             }
         }
         let found = valid.len() as u64;
@@ -152,5 +150,45 @@ impl super::Delegations {
     pub fn verify<R: Role>(&self, name: &str, role: &Signed<R>) -> Result<(), MetadataError> {
         let authority = self.authority(name);
         role.verify(name, authority.ok_or_else(|| MetadataError::NotDelegated(name.into()))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+
+    use super::*;
+    use crate::tuf::{Expiry, Targets};
+
+    /// A role with two signatures by each of `keys`, under key ids of their own.
+    fn signed_by(keys: &[&SigningKey]) -> (Signed<Targets>, BTreeMap<KeyId, Key>) {
+        let signed = Targets::empty(1, Expiry::at(jiff::Timestamp::UNIX_EPOCH));
+        let message = canonical::to_vec(&signed).unwrap();
+        let (mut signatures, mut public) = (Vec::new(), BTreeMap::new());
+        for (n, key) in keys.iter().enumerate() {
+            let keyid = KeyId(format!("key {n}"));
+            let sig = hex::encode(key.sign(&message).to_bytes());
+            public.insert(keyid.clone(), Key::ed25519(key.verifying_key().as_bytes()));
+            let signature = Signature { keyid, sig, extra: BTreeMap::new() };
+            signatures.extend([signature.clone(), signature]);
+        }
+        (Signed { signatures, signed }, public)
+    }
+
+    fn found(keys: &[&SigningKey]) -> u64 {
+        let (role, public) = signed_by(keys);
+        let keyids: Vec<_> = public.keys().cloned().collect();
+        match role.verify("role", Authority { keys: &public, keyids: &keyids, threshold: 100 }) {
+            Err(MetadataError::Threshold { found, .. }) => found,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_key_counts_once() {
+        let [a, b] = [1, 2].map(|seed| SigningKey::from_bytes(&[seed; 32]));
+        assert_eq!(found(&[]), 0);
+        assert_eq!(found(&[&a, &b]), 2, "two signatures each");
+        assert_eq!(found(&[&a, &a]), 1, "one key under two ids");
     }
 }

@@ -21,7 +21,7 @@ pub use distrust::{Distrust, Flaw};
 pub use envelope::{Authority, MetadataError, Signed};
 pub use expiry::Expiry;
 pub use hashing::Checking;
-pub use key::{Key, KeyError, KeyId, Signature};
+pub use key::{Key, KeyError, KeyId, PublicKey, Signature};
 pub use path::{PathError, TargetPath};
 pub use role::{
     DelegatedRole, Delegations, MetaFile, Retired, Role, RoleKeys, Root, RootType, SPEC_VERSION,
