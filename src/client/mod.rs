@@ -33,6 +33,7 @@ pub use download::download;
 pub use error::ClientError;
 pub use http::Http;
 pub use remote::{Remote, RemoteError};
+pub use session::{Session, SessionError, SessionOptions};
 pub use state::State;
 pub use tally::Tally;
 pub use updater::{Limits, Settings, Updater};

@@ -162,7 +162,7 @@ async fn a_root_is_signed_by_its_own_threshold() {
         (text.replace(sig, &"0".repeat(sig.len())), "signed by 0 of the 1"),
         (text.replace("\"version\":1", "\"version\":2"), "signed by 0 of the 1"),
         (text.replace("\"_type\":\"root\"", "\"_type\":\"targets\""), "_type"),
-        ("<html>".into(), "root metadata cannot be read"),
+        ("<html>".into(), "cannot be read as metadata"),
         (" ".repeat(512_001), "larger than 512000 bytes"),
     ] {
         fs::write(&path, bytes).unwrap();
