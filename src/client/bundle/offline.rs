@@ -3,8 +3,7 @@
 //! What was verified is remembered, by the SHA-256 of the pinned root: a bundle that is older than one which was used
 //! before is a rollback, and refused. The index's URL decides nothing here: in a bundle it is anybody's word.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,9 +11,9 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::{Bundle, BundleError, Moment};
-use crate::client::{ClientError, Limits, Remote as _, Settings, State, Updater, View};
+use crate::client::trust::{FirstRoot, LARGEST_ROOT, TrustError};
+use crate::client::{ClientError, Remote as _, Settings, State, Updater, View};
 use crate::time::Clock;
-use crate::tuf::workflow::first_root;
 use crate::tuf::{Digest, Distrust, Expiry, Flaw};
 
 /// What is to be opened.
@@ -68,13 +67,8 @@ pub enum OfflineError {
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// The root that is to be trusted.
-    #[error("the root {path:?} cannot be used: {why}", path = path.display())]
-    Root {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        why: String,
-    },
+    #[error(transparent)]
+    Root(#[from] TrustError),
     /// The first root is another one.
     #[error(
         "the bundle's 1.root.json has the SHA-256 {found}, and --root-sha256 says {expected}: it is a bundle of another repository, or \
@@ -172,25 +166,15 @@ async fn state(data: &Path, root: Bytes) -> Result<State, ClientError> {
 
 impl PinnedRoot {
     async fn read(&self, bundle: &Bundle) -> Result<Bytes, OfflineError> {
-        let limit = Limits::default().root;
-        match self {
-            Self::File(path) => {
-                let unusable = |why| OfflineError::Root { path: path.clone(), why };
-                let mut bytes = Vec::new();
-                let file =
-                    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-                file.map_err(|error| unusable(error.to_string()))?;
-                first_root(&bytes).map_err(|flaw| unusable(flaw.to_string()))?;
-                Ok(bytes.into())
-            }
-            Self::Sha256(expected) => {
-                let bytes =
-                    bundle.metadata("1.root.json", limit).await.map_err(ClientError::from)?;
-                match Digest::of(&bytes) {
-                    found if found == *expected => Ok(bytes),
-                    found => Err(OfflineError::OtherRoot { found, expected: *expected }),
-                }
-            }
+        let expected = match self {
+            Self::File(path) => return Ok(FirstRoot::read(path)?.bytes().to_vec().into()),
+            Self::Sha256(expected) => *expected,
+        };
+        let bytes =
+            bundle.metadata("1.root.json", LARGEST_ROOT).await.map_err(ClientError::from)?;
+        match Digest::of(&bytes) {
+            found if found == expected => Ok(bytes),
+            found => Err(OfflineError::OtherRoot { found, expected }),
         }
     }
 }
