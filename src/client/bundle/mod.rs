@@ -5,6 +5,7 @@
 //! roots     … the chain of roots
 //! metadata  … the metadata of one snapshot
 //! pieces    … pages, files, core metadata
+//! requirements  … names out of a requirements file
 //! open      a bundle in the place of a repository
 //! offline   … verified, and what was verified remembered
 //! moment    the time that a bundle's own timestamp names
@@ -26,6 +27,7 @@ mod names;
 mod offline;
 mod open;
 mod pieces;
+mod requirements;
 mod roots;
 mod write;
 
@@ -39,4 +41,5 @@ pub use manifest::{FORMAT, Manifest};
 pub use moment::Moment;
 pub use offline::{AsOf, Offline, OfflineError, OfflineOptions, PinnedRoot};
 pub use open::Bundle;
+pub use requirements::projects as projects_of;
 pub use write::Writer;
