@@ -16,6 +16,7 @@ use crate::control;
 use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
 use crate::repository::{Collector, Contents, Mode, Publisher, PublisherConfig};
+use crate::serving::tls;
 use crate::spool::Spool;
 use crate::store::{Store, StoreError, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
@@ -56,7 +57,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
     let readiness = Arc::new(Readiness::requiring(&CONDITIONS));
     let upstream = Upstream::new(&config.upstream, &config.limits, config.access)?;
-    let tls = proxy::tls::server_config(&config.tls)?;
+    let tls = tls::server_config(&config.tls)?;
     let index = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
 

@@ -9,6 +9,7 @@
 //!                             the faces: serve · verify · hold offline keys · hear the operator · look at a mirror
 //! watch  policy               what changed upstream; what may be signed
 //! repository                  published state, publisher, renewal, journal
+//! serving                     what every HTTP face shares: connections, routes, answers
 //! store  signer  upstream  spool  index
 //!                             object store · keys · the mirror · verified files · simple API
 //! tuf                         roles, canonical JSON, keys, bins: pure, no I/O, no clock
@@ -26,6 +27,7 @@ pub mod index;
 pub mod policy;
 pub mod proxy;
 pub mod repository;
+pub mod serving;
 pub mod signer;
 pub mod spool;
 pub mod store;

@@ -24,6 +24,7 @@ mod progress;
 mod report;
 pub mod restore;
 pub mod serve;
+pub mod tuf;
 
 pub use environment::Environment;
 pub use flags::flag_for;
@@ -89,6 +90,9 @@ pub enum Command {
     /// Show the journal: what was published, when and by whom.
     #[command(long_about = log::ABOUT)]
     Log(log::Args),
+    /// Verify and fetch from any TUF repository.
+    #[command(long_about = tuf::ABOUT)]
+    Tuf(tuf::Args),
 }
 
 impl Command {
@@ -105,6 +109,7 @@ impl Command {
             Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
+            Self::Tuf(args) => tuf::run(args, environment).await,
         }
     }
 

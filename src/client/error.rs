@@ -25,6 +25,26 @@ pub enum ClientError {
         /// Why not.
         source: Arc<std::io::Error>,
     },
+    /// Verified metadata says that there is no such target.
+    #[error("{path}: the verified metadata of the repository has no such target")]
+    NoTarget {
+        /// Its path.
+        path: String,
+    },
+    /// What is stored is not enough to go on without the repository.
+    #[error("there is no verified {role} in {path:?} yet, and the repository cannot be reached", path = path.display())]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+        /// The first role that is missing.
+        role: &'static str,
+    },
+    /// Other processes kept writing the state.
+    #[error("{path:?} was changed by other processes again and again: try later, or give this process a folder of its own", path = path.display())]
+    Contended {
+        /// The folder.
+        path: PathBuf,
+    },
     /// There is no trusted root to begin with.
     #[error("there is no trusted root in {path:?}: {why}", path = path.display())]
     NoRoot {

@@ -8,14 +8,27 @@
 //! trust     pinned roots, by index URL
 //! updater   the client workflow (TUF specification, section 5); its checks are in `tuf`
 //! state     trusted metadata on disk
+//! view      one verified snapshot, and the search for a target in it
 //! remote    where metadata and targets come from
+//! http      a repository behind HTTP
+//! download  whole targets into a folder
 //! tally     what was verified, and what it cost
 //! ```
 
+mod download;
 mod error;
+mod http;
 pub mod remote;
+pub mod state;
 mod tally;
+pub mod updater;
+mod view;
 
+pub use download::download;
 pub use error::ClientError;
+pub use http::Http;
 pub use remote::{Remote, RemoteError};
+pub use state::State;
 pub use tally::Tally;
+pub use updater::{Limits, Settings, Updater};
+pub use view::View;

@@ -41,7 +41,26 @@ pub enum RemoteError {
         /// The limit, bytes.
         limit: u64,
     },
+    /// Its body broke off.
+    #[error("{name}: {why}")]
+    Broken {
+        /// What was asked for.
+        name: String,
+        /// How.
+        why: String,
+    },
     /// It could not be fetched.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+}
+
+impl RemoteError {
+    /// Whether this says that there is no further root: python-tuf takes 403 for it too, since some stores hide what is
+    /// not there.
+    pub(super) fn is_missing_root(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. } | Self::Upstream(UpstreamError::LoginWanted { code: 403, .. })
+        )
+    }
 }

@@ -6,13 +6,12 @@ use http::request::Parts;
 use http::{HeaderValue, Response};
 use url::Url;
 
-use super::document::{REVALIDATE, send};
-use super::range::Bare;
-use super::recent::Key;
-use super::route::Part;
-use super::source::{Listed, Pinned, beside};
+use super::source::{Listed, beside};
 use super::{Answer, Problem, Proxy};
 use crate::index::CoreMetadata;
+use crate::serving::document::{REVALIDATE, send};
+use crate::serving::route::Part;
+use crate::serving::{Bare, Key, Pinned};
 use crate::tuf::Digest;
 use crate::upstream::body;
 
@@ -29,21 +28,16 @@ impl Proxy {
         let digest = promised(&listed.file.core_metadata).ok_or_else(|| {
             Problem::not_found(format!("No core metadata of {} is signed", listed.file.filename))
         })?;
-        let filename = listed.file.filename.clone();
+        let filename = &listed.file.filename;
         let name = format!("{filename}{}", Part::CoreMetadata.suffix());
         let key = Key { project: listed.project.clone(), name, digest };
-        let pinned = Pinned { key, length: None, filename };
-        let file = match self.spool.get(&digest).await {
-            Some(file) => file,
-            None => {
-                self.refuse_recent(&pinned)?;
-                let source = self.source(&listed.project, &pinned.filename).await?;
-                let url = beside(&source.url, Part::CoreMetadata.suffix());
-                let fetched = self.fetch(&pinned, &url, CORE_METADATA).await;
-                fetched.map_err(|error| self.failed(&pinned, error))?
-            }
-        };
-        self.verified(request, &pinned, &file, Bare::Ignored)
+        let pinned = Pinned { key, length: None };
+        if let Some(answer) = self.0.files.kept(request, &pinned, Bare::Ignored).await {
+            return answer;
+        }
+        let source = self.source(&listed.project, filename).await?;
+        let origin = self.at(beside(&source.url, Part::CoreMetadata.suffix()));
+        self.0.files.fetched_small(request, &pinned, CORE_METADATA, &origin).await
     }
 
     /// `<file>.asc` (PEP 503)

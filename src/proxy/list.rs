@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::request::Parts;
 use tokio::task::spawn_blocking;
 
-use super::document::{self, REVALIDATE, Style};
+use super::page::COUNTERSIGN_TUF;
 use super::{Answer, Problem, Proxy};
 use crate::index::{Format, ProjectName, render_list_html, render_list_json};
-use crate::repository::Document;
+use crate::serving::Document;
+use crate::serving::document::{self, REVALIDATE, Style};
 
 type Names = Arc<[ProjectName]>;
 
@@ -54,7 +55,11 @@ impl Proxy {
             cache_control: REVALIDATE,
             vary: "Accept, Accept-Encoding",
         };
-        document::answer(&self.repository, request, &list, style).await
+        let mut response = document::answer(&self.repository, request, &list, style).await?;
+        if let Some(tuf) = &self.0.tuf_of_list {
+            response.headers_mut().insert(COUNTERSIGN_TUF, tuf.clone());
+        }
+        Ok(response)
     }
 
     async fn rendered(&self, format: Format, names: Names) -> Result<Arc<Document>, Problem> {

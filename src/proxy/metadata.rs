@@ -2,8 +2,8 @@
 
 use http::request::Parts;
 
-use super::document::{self, IMMUTABLE, REVALIDATE, Style};
 use super::{Answer, Problem, Proxy};
+use crate::serving::document::{self, IMMUTABLE, REVALIDATE, Style};
 
 const fn style(cache_control: &'static str) -> Style {
     Style { content_type: "application/json", cache_control, vary: "Accept-Encoding" }

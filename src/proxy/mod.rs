@@ -1,73 +1,55 @@
 //! What clients reach: signed pages, metadata and files, and whatever else of the mirror passes through.
 //!
 //! ```text
-//! serve                    the listener: TLS, HTTP/1.1 and 2, shutdown
-//! connection               a connection that is reset when an answer breaks off
-//! tls                      certificate and key
-//! route  path              what a request is for
 //! page  list  metadata     documents: signed pages, the list, TUF metadata
-//! document                 how they are sent: validators, encodings
-//! file  stream  beside     files: from the spool, streamed; core metadata, signatures
+//! file  beside             files; their core metadata, signatures and provenance
 //! source                   which bytes a file name stands for, and where they lie upstream
-//! range                    parts of verified files
-//! recent                   files that were wrong a moment ago
+//! desk                     what becomes of files: counts, reports
 //! passthrough  upload      what goes on to the mirror
 //! errors                   the one place where errors become answers
 //! observe                  metrics
 //! ```
 //!
-//! It reads what is published and asks the watcher to look at projects; it sees no key and no store that can be written.
+//! How all of that is sent is in [`serving`]. It reads what is published and asks the watcher to look at projects; it sees no key and no store that can be written.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body::Body as HttpBody;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Passthrough};
 use crate::index::Links;
 use crate::repository::Repository;
+use crate::serving::document::moved;
+use crate::serving::route::{Part, Resource, Routes};
+use crate::serving::{self, Answer, Compressed, Document, Encoding, Files, Kind, Problem, header};
 use crate::spool::Spool;
 use crate::telemetry::{Metrics, Refusal};
 use crate::upstream::{Body, Upstream};
 use crate::watch::Watcher;
 
 mod beside;
-pub mod connection;
-mod document;
-pub mod errors;
+mod desk;
+mod errors;
 mod file;
 mod list;
 mod metadata;
 mod observe;
 mod page;
 mod passthrough;
-mod path;
-mod range;
-mod recent;
-pub mod route;
-#[cfg(test)]
-mod route_tests;
-mod serve;
 mod source;
-mod stream;
 #[cfg(test)]
 mod tests;
-pub mod tls;
 mod upload;
 
-pub use connection::Client;
-pub use errors::Problem;
-pub use serve::serve;
-
-use document::send;
-use errors::Kind;
+use desk::MirrorDesk;
 use list::Lists;
 use observe::Observed;
-use recent::Recent;
-use route::{Part, Resource, Routes};
 
 /// What a proxy is made from.
 pub struct ProxyParts {
@@ -92,15 +74,12 @@ pub struct Proxy(Arc<Inner>);
 struct Inner {
     parts: ProxyParts,
     routes: Routes,
-    /// The repository's URL, relative to a page's.
+    /// The repository's URL, relative to a page's, and to the list's.
     tuf: Option<HeaderValue>,
-    recent: Recent,
+    tuf_of_list: Option<HeaderValue>,
+    files: Files,
     lists: Lists,
-    /// Whether a file that fits the spool had to be streamed, unverified, because the spool failed.
-    streamed_small: AtomicBool,
 }
-
-type Answer = Result<Response<Body>, Problem>;
 
 impl std::ops::Deref for Proxy {
     type Target = ProxyParts;
@@ -114,19 +93,25 @@ impl Proxy {
     pub fn new(parts: ProxyParts) -> Self {
         let simple = parts.upstream.simple_path();
         let tuf_prefix = &parts.config.tuf_prefix;
-        let page = format!("{simple}project/");
-        let tuf = Links::from_page_path(&page, tuf_prefix).tuf;
+        let tuf =
+            |from: &str| HeaderValue::try_from(Links::from_page_path(from, tuf_prefix).tuf).ok();
+        let desk = MirrorDesk {
+            metrics: parts.metrics.clone(),
+            spool: parts.spool.clone(),
+            watcher: parts.watcher.clone(),
+        };
+        let largest = parts.config.cache.file_limit;
         Self(Arc::new(Inner {
             routes: Routes::new(simple, tuf_prefix),
-            tuf: HeaderValue::try_from(tuf).ok(),
-            recent: Recent::default(),
+            tuf: tuf(&format!("{simple}project/")),
+            tuf_of_list: tuf(simple),
+            files: Files::new(parts.spool.clone(), largest, Arc::new(desk)),
             lists: Lists::default(),
-            streamed_small: AtomicBool::new(false),
             parts,
         }))
     }
 
-    /// Answers one request; [`Client`] is among its extensions where it came over a connection.
+    /// Answers one request; [`Client`](serving::Client) is among its extensions where it came over a connection.
     pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
@@ -136,7 +121,7 @@ impl Proxy {
         let observed = Observed::start(&self.metrics, resource.label());
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let answer = self.answer(resource, request).await;
-        let response = answer.unwrap_or_else(|problem| refused(&problem, &method));
+        let response = answer.unwrap_or_else(|problem| problem.answer(&method));
         // The query is left out: it may hold credentials.
         tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
         observed.answered(response)
@@ -174,7 +159,7 @@ impl Proxy {
         match resource {
             Resource::List => self.list(request).await,
             Resource::Page(project) => self.page(request, &project).await,
-            Resource::Moved(to) => Ok(page::moved(&to, request.uri.query())),
+            Resource::Moved(to) => Ok(moved(&to, request.uri.query())),
             Resource::Timestamp => self.timestamp(request).await,
             Resource::Metadata { version, role } => self.metadata(request, version, &role).await,
             Resource::PageTarget { project, format, pin } => {
@@ -202,13 +187,27 @@ impl Proxy {
     }
 }
 
-fn refused(problem: &Problem, method: &Method) -> Response<Body> {
-    let (mut response, body) = problem.response();
-    send(&mut response, method, body);
-    response
+/// Serves clients of `proxy` on `listener`, over TLS where `tls` is given, until `shutdown`; then lets what is under way
+/// finish, for 30 seconds at the most.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    proxy: Proxy,
+    shutdown: CancellationToken,
+) {
+    let handler = move |request| {
+        let proxy = proxy.clone();
+        async move { proxy.handle(request).await }
+    };
+    serving::serve(listener, tls, handler, shutdown).await;
 }
 
-/// The value of a header, where it is text.
-fn header(request: &Parts, name: http::HeaderName) -> Option<&str> {
-    request.headers.get(name)?.to_str().ok()
+impl Compressed for Repository {
+    fn codings(&self) -> &'static [Encoding] {
+        &Encoding::ALL
+    }
+
+    async fn compressed(&self, document: &Document, encoding: Encoding) -> Result<Bytes, Problem> {
+        Ok(self.encoded(document, encoding).await?)
+    }
 }

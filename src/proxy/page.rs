@@ -3,21 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, CACHE_CONTROL, LOCATION};
+use http::HeaderName;
+use http::header::ACCEPT;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
 
-use super::document::{self, REVALIDATE, Style};
-use super::errors::Kind;
 use super::{Answer, Problem, Proxy, header};
 use crate::index::{Format, ProjectName, ProjectPage, requested};
-use crate::repository::Document;
+use crate::serving::document::{self, REVALIDATE, Style};
+use crate::serving::{Document, Kind};
 use crate::telemetry::Refusal;
 use crate::tuf::Digest;
-use crate::upstream::{Body, body};
 use crate::watch::{Asked, WatchError};
 
-const COUNTERSIGN_TUF: HeaderName = HeaderName::from_static("countersign-tuf");
+/// Where the repository lies, relative to the URL that was asked for.
+pub(super) const COUNTERSIGN_TUF: HeaderName = HeaderName::from_static("countersign-tuf");
 /// When a look that took too long may have come to its end.
 const LOOKING: Duration = Duration::from_secs(5);
 
@@ -127,21 +126,4 @@ fn not_acceptable() -> Problem {
         Kind::NotAcceptable,
         format!("Accept {json}, or text/html where it is switched on"),
     )
-}
-
-/// Redirects to the canonical path, relatively, so that it holds behind any prefix.
-pub(super) fn moved(to: &str, query: Option<&str>) -> Response<Body> {
-    let location = match query {
-        Some(query) => format!("{to}?{query}"),
-        None => to.to_owned(),
-    };
-    let mut response = Response::new(body::empty());
-    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
-    let headers = response.headers_mut();
-    // Both come from a path and a query that were valid.
-    if let Ok(location) = HeaderValue::try_from(location) {
-        headers.insert(LOCATION, location);
-    }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(REVALIDATE));
-    response
 }

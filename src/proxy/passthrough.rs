@@ -9,13 +9,12 @@ use http::{HeaderMap, HeaderName, Method, Request, Response};
 use http_body::Body as HttpBody;
 use percent_encoding::percent_decode_str;
 
-use super::connection::Client;
-use super::file::guarded;
-use super::route::Resource;
 use super::upload::is_form;
 use super::{Answer, Proxy};
 use crate::config::Passthrough;
 use crate::index::is_distribution;
+use crate::serving::route::Resource;
+use crate::serving::{Client, guarded};
 use crate::upstream::{Body, ForwardedFor};
 
 const SIMPLE: &str = "application/vnd.pypi.simple";

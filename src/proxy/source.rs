@@ -6,28 +6,16 @@ use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::errors::Kind;
-use super::recent::Key;
 use super::{Problem, Proxy};
 use crate::index::{File, ProjectName, ProjectPage, Source, project_candidates};
 use crate::repository::{Blocked, file_path};
+use crate::serving::{Key, Kind, Pinned};
 use crate::tuf::Digest;
 
 /// Of the projects that a file name can mean, and that were not seen before, so many are looked at.
 const MOST_ASKED: usize = 8;
 /// When a look at the project may have found the file.
 const LOOKING: Duration = Duration::from_secs(5);
-
-/// Bytes that a signed page pins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pinned {
-    /// What is refused if the bytes are wrong: the project, the name of what is sent, its hash.
-    pub key: Key,
-    /// The signed length, bytes, where one is signed.
-    pub length: Option<u64>,
-    /// The name of the distribution file; what is sent may lie beside it.
-    pub filename: String,
-}
 
 /// A file that a signed page lists.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,9 +141,8 @@ impl Proxy {
             Err(_) => None,
         };
         let target = target.filter(|target| target.sha256() == Some(digest));
-        let filename = file.filename.clone();
-        let key = Key { project: project.clone(), name: filename.clone(), digest };
-        Ok(Pinned { key, length: target.map(|target| target.length).or(file.size), filename })
+        let key = Key { project: project.clone(), name: file.filename.clone(), digest };
+        Ok(Pinned { key, length: target.map(|target| target.length).or(file.size) })
     }
 
     /// Where the file lies upstream. Where that is not known the project is looked at again.

@@ -12,9 +12,9 @@ use http::{Method, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::passthrough::whose;
-use super::path::segments;
 use super::{Answer, Proxy, header};
 use crate::index::{ProjectName, is_distribution, project_candidates};
+use crate::serving::path::segments;
 
 /// So much of an upload is read, bytes. twine sends the project's name first, the file last.
 const READ: usize = 64 * 1024;

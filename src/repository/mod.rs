@@ -10,7 +10,6 @@ mod census;
 mod changes;
 mod collect;
 mod commit;
-mod document;
 mod draft;
 mod edit;
 mod error;
@@ -37,7 +36,6 @@ mod writer;
 
 pub use collect::{Collected, Collector, Mode, Progress};
 pub use commit::{AllowedRecord, Commit, FileRecord, ProjectRecord, SnapshotRef};
-pub use document::{Document, Encoding};
 pub use draft::Contents;
 pub use edit::{Blocked, Decision, Edit, PageChange, ProjectBase, Receipt, Refused, Seen};
 pub use error::RepositoryError;
@@ -50,4 +48,5 @@ pub use restore::{Advanced, advance};
 #[cfg(test)]
 mod tests;
 
+use crate::serving::{Document, Encoding};
 pub(crate) use signing::{expiry, nonce};

@@ -64,58 +64,131 @@ impl<R: Role> Signed<R> {
         Ok(serde_json::to_vec(self)?)
     }
 
-    /// Checks that `threshold` of the `keyids` signed it (specification, section 5.3.4 and others).
-    /// Each key counts once; unknown keys and bad signatures do not count and do no harm.
+    /// Checks that those who may sign it did (specification, section 5.3.4 and others).
     ///
     /// # Errors
     /// [`MetadataError::Threshold`] when too few did.
-    pub fn verify(
+    pub fn verify(&self, name: &str, authority: Authority<'_>) -> Result<(), MetadataError> {
+        let message = canonical::to_vec(&self.signed)?;
+        authority.check(name, &message, &self.signatures)
+    }
+}
+
+/// Who may sign a role, and how many of them must.
+#[derive(Debug, Clone, Copy)]
+pub struct Authority<'a> {
+    /// All keys of the delegating role.
+    pub keys: &'a BTreeMap<KeyId, Key>,
+    /// Those that may sign.
+    pub keyids: &'a [KeyId],
+    /// How many must.
+    pub threshold: u64,
+}
+
+impl Authority<'_> {
+    /// Checks that enough of the keys signed `message`, the canonical form of the role called `name`. Each key counts once,
+    /// also under several ids; unknown keys and bad signatures do not count and do no harm.
+    ///
+    /// # Errors
+    /// [`MetadataError::Threshold`] when too few did.
+    pub fn check(
         &self,
         name: &str,
-        keys: &BTreeMap<KeyId, Key>,
-        keyids: &[KeyId],
-        threshold: u64,
+        message: &[u8],
+        signatures: &[Signature],
     ) -> Result<(), MetadataError> {
-        let message = canonical::to_vec(&self.signed)?;
         let mut valid = BTreeSet::new();
-        for Signature { keyid, sig, .. } in &self.signatures {
-            let key = keys.get(keyid).filter(|_| keyids.contains(keyid));
-            if key.is_some_and(|key| key.verify(&message, sig).is_ok()) {
-                valid.insert(keyid);
+        for Signature { keyid, sig, .. } in signatures {
+            let key = self.keys.get(keyid).filter(|_| self.keyids.contains(keyid));
+            let Some(Ok(key)) = key.map(Key::public) else { continue };
+            if key.verifies(message, sig) {
+                valid.insert(key.identity());
             }
         }
         let found = valid.len() as u64;
-        if threshold == 0 || found < threshold {
-            return Err(MetadataError::Threshold { role: name.into(), found, needed: threshold });
+        if self.threshold == 0 || found < self.threshold {
+            let needed = self.threshold.max(1);
+            return Err(MetadataError::Threshold { role: name.into(), found, needed });
         }
         Ok(())
     }
 }
 
 impl super::Root {
+    /// Whom this root trusts with the top-level role called `name`.
+    pub fn authority(&self, name: &str) -> Option<Authority<'_>> {
+        let role = self.roles.get(name)?;
+        Some(Authority { keys: &self.keys, keyids: &role.keyids, threshold: role.threshold })
+    }
+
     /// Checks `role`, a top-level role called `name`, against the keys that this root trusts it with.
     ///
     /// # Errors
     /// [`MetadataError`] when the role is unknown or too few keys signed.
     pub fn verify<R: Role>(&self, name: &str, role: &Signed<R>) -> Result<(), MetadataError> {
-        let trusted =
-            self.roles.get(name).ok_or_else(|| MetadataError::NotDelegated(name.into()))?;
-        role.verify(name, &self.keys, &trusted.keyids, trusted.threshold)
+        let authority = self.authority(name);
+        role.verify(name, authority.ok_or_else(|| MetadataError::NotDelegated(name.into()))?)
     }
 }
 
 impl super::Delegations {
+    /// Whom this delegation trusts with the role called `name`.
+    pub fn authority(&self, name: &str) -> Option<Authority<'_>> {
+        let explicit = self.roles.iter().flatten().find(|role| role.name == name);
+        let (keyids, threshold) = match (explicit, &self.succinct_roles) {
+            (Some(role), _) => (&role.keyids, role.threshold),
+            (None, Some(bins)) if bins.has(name) => (&bins.keyids, bins.threshold),
+            _ => return None,
+        };
+        Some(Authority { keys: &self.keys, keyids, threshold })
+    }
+
     /// Checks `role`, called `name`, against the keys that this delegation trusts it with.
     ///
     /// # Errors
     /// [`MetadataError`] when the role is unknown or too few keys signed.
     pub fn verify<R: Role>(&self, name: &str, role: &Signed<R>) -> Result<(), MetadataError> {
-        let explicit = self.roles.iter().flatten().find(|role| role.name == name);
-        let (keyids, threshold) = match (explicit, &self.succinct_roles) {
-            (Some(role), _) => (&role.keyids, role.threshold),
-            (None, Some(bins)) if bins.has(name) => (&bins.keyids, bins.threshold),
-            _ => return Err(MetadataError::NotDelegated(name.into())),
-        };
-        role.verify(name, &self.keys, keyids, threshold)
+        let authority = self.authority(name);
+        role.verify(name, authority.ok_or_else(|| MetadataError::NotDelegated(name.into()))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+
+    use super::*;
+    use crate::tuf::{Expiry, Targets};
+
+    /// A role with two signatures by each of `keys`, under key ids of their own.
+    fn signed_by(keys: &[&SigningKey]) -> (Signed<Targets>, BTreeMap<KeyId, Key>) {
+        let signed = Targets::empty(1, Expiry::at(jiff::Timestamp::UNIX_EPOCH));
+        let message = canonical::to_vec(&signed).unwrap();
+        let (mut signatures, mut public) = (Vec::new(), BTreeMap::new());
+        for (n, key) in keys.iter().enumerate() {
+            let keyid = KeyId(format!("key {n}"));
+            let sig = hex::encode(key.sign(&message).to_bytes());
+            public.insert(keyid.clone(), Key::ed25519(key.verifying_key().as_bytes()));
+            let signature = Signature { keyid, sig, extra: BTreeMap::new() };
+            signatures.extend([signature.clone(), signature]);
+        }
+        (Signed { signatures, signed }, public)
+    }
+
+    fn found(keys: &[&SigningKey]) -> u64 {
+        let (role, public) = signed_by(keys);
+        let keyids: Vec<_> = public.keys().cloned().collect();
+        match role.verify("role", Authority { keys: &public, keyids: &keyids, threshold: 100 }) {
+            Err(MetadataError::Threshold { found, .. }) => found,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_key_counts_once() {
+        let [a, b] = [1, 2].map(|seed| SigningKey::from_bytes(&[seed; 32]));
+        assert_eq!(found(&[]), 0);
+        assert_eq!(found(&[&a, &b]), 2, "two signatures each");
+        assert_eq!(found(&[&a, &a]), 1, "one key under two ids");
     }
 }

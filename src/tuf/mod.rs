@@ -2,21 +2,26 @@
 
 pub mod bins;
 pub mod canonical;
+mod delegation;
 pub mod digest;
 mod distrust;
 mod envelope;
 mod expiry;
 pub mod fields;
+mod hashing;
 mod key;
 mod path;
 mod role;
+pub mod workflow;
 
 pub use bins::SuccinctRoles;
+pub use delegation::Delegate;
 pub use digest::{Digest, DigestError};
 pub use distrust::{Distrust, Flaw};
-pub use envelope::{MetadataError, Signed};
+pub use envelope::{Authority, MetadataError, Signed};
 pub use expiry::Expiry;
-pub use key::{Key, KeyError, KeyId, Signature};
+pub use hashing::Checking;
+pub use key::{Key, KeyError, KeyId, PublicKey, Signature};
 pub use path::{PathError, TargetPath};
 pub use role::{
     DelegatedRole, Delegations, MetaFile, Retired, Role, RoleKeys, Root, RootType, SPEC_VERSION,

@@ -19,6 +19,8 @@ pub trait Role: Serialize + DeserializeOwned + Clone {
     fn version(&self) -> u64;
     /// When it expires.
     fn expires(&self) -> Expiry;
+    /// The version of the specification that it was written for.
+    fn spec_version(&self) -> &str;
 }
 
 macro_rules! role {
@@ -53,6 +55,9 @@ macro_rules! role {
             }
             fn expires(&self) -> Expiry {
                 self.expires
+            }
+            fn spec_version(&self) -> &str {
+                &self.spec_version
             }
         }
     };

@@ -1,6 +1,7 @@
 //! Our own requests: project pages, the project list, files, core metadata.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::header::{
@@ -161,6 +162,37 @@ impl Upstream {
             let places = self.places(&[&self.inner.connections]).await;
             let (url, response) = self.raw(Method::GET, url).await?;
             self.whole(url, response, limit, places).await.map(|(_, _, body)| body)
+        })
+        .await
+    }
+
+    /// As [`Upstream::small`], compressed on its way where the server can: the bytes, and how many were sent for them.
+    ///
+    /// # Errors
+    /// As [`Upstream::file`].
+    pub async fn compressed(&self, url: &Url, limit: u64) -> Result<(Bytes, u64), UpstreamError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        // Caches on the way are to ask the server.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=0"));
+        retrying(url, self.inner.config.page_timeout, || async {
+            let places = self.places(&[&self.inner.connections]).await;
+            match self.follow(Method::GET, url, &headers, Place::File).await? {
+                Reached::Elsewhere(url) => {
+                    Err(UpstreamError::OriginRefused { url: redacted(&url) })
+                }
+                Reached::Answer(url, response) if response.status() != StatusCode::OK => {
+                    Err(unusable(&url, &response))
+                }
+                Reached::Answer(url, response) => {
+                    let (head, body) = response.into_parts();
+                    let sent = Arc::new(AtomicU64::new(0));
+                    let shared = Arc::new(url.clone());
+                    let body = self.guarded(shared, body, limit, places).counting(sent.clone());
+                    let bytes = decode::collect(&url, &head.headers, body, limit).await?;
+                    Ok((bytes, sent.load(Ordering::Relaxed)))
+                }
+            }
         })
         .await
     }

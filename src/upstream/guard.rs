@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,17 +29,35 @@ pub(super) struct Guarded {
     waiting: bool,
     /// Places among the connections, given back at the end.
     places: Vec<OwnedSemaphorePermit>,
+    /// Told how many bytes came.
+    counter: Option<Arc<AtomicU64>>,
 }
 
 impl Guarded {
     pub(super) fn new(inner: Incoming, url: Arc<Url>, limit: u64, idle: Duration) -> Self {
         let timer = Box::pin(sleep(idle));
-        Self { inner, url, limit, seen: 0, idle, timer, waiting: false, places: Vec::new() }
+        Self {
+            inner,
+            url,
+            limit,
+            seen: 0,
+            idle,
+            timer,
+            waiting: false,
+            places: Vec::new(),
+            counter: None,
+        }
     }
 
     /// Holds `places` until the body ends or is dropped.
     pub(super) fn holding(mut self, places: Vec<OwnedSemaphorePermit>) -> Self {
         self.places = places;
+        self
+    }
+
+    /// Counts what comes, bytes.
+    pub(super) fn counting(mut self, counter: Arc<AtomicU64>) -> Self {
+        self.counter = Some(counter);
         self
     }
 
@@ -48,7 +67,11 @@ impl Guarded {
     }
 
     fn check(&mut self, frame: &Frame<Bytes>) -> Result<(), UpstreamError> {
-        self.seen += frame.data_ref().map_or(0, |data| data.len() as u64);
+        let came = frame.data_ref().map_or(0, |data| data.len() as u64);
+        self.seen += came;
+        if let Some(counter) = &self.counter {
+            counter.fetch_add(came, Ordering::Relaxed);
+        }
         if self.seen > self.limit {
             return Err(UpstreamError::TooLarge { url: redacted(&self.url), limit: self.limit });
         }

@@ -120,6 +120,7 @@ async fn the_list_names_what_is_published() {
     for _ in 0..2 {
         let list = site.get_with("/simple/", JSON).await;
         assert_eq!(list.json()["projects"], serde_json::json!([{ "name": "demo" }]));
+        assert_eq!(list.header("countersign-tuf"), "../tuf/");
     }
     let html = site.get("/simple/").await;
     assert_eq!(html.header("content-type"), "text/html; charset=utf-8");

@@ -14,7 +14,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::site::{FILE_LIMIT, Got, Sample, Site, exchange};
 use crate::config::TlsConfig;
-use crate::proxy::tls::server_config;
+use crate::serving::tls::server_config;
 use crate::upstream::testing::Reply;
 
 const WHEEL: &str = "demo-2.0-py3-none-any.whl";

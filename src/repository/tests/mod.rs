@@ -19,7 +19,8 @@ use futures::future::join_all;
 
 use crate::config::TargetsMode;
 use crate::index::Format;
-use crate::repository::{Blocked, Encoding, RepositoryError, file_path, page_path};
+use crate::repository::{Blocked, RepositoryError, file_path, page_path};
+use crate::serving::Encoding;
 use crate::store::layout;
 use crate::tuf::Digest;
 

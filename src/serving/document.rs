@@ -3,23 +3,53 @@
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS,
+    IF_NONE_MATCH, LOCATION, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
-use super::errors::Problem;
-use crate::repository::{Document, Encoding, Repository};
+use super::{Encoding, Problem};
+use crate::tuf::Digest;
 use crate::upstream::{Body, body};
 
+/// Immutable bytes that are served: a metadata file or a signed page.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The bytes that are signed.
+    pub bytes: Bytes,
+    /// Their SHA-256.
+    pub digest: Digest,
+}
+
+impl Document {
+    /// A document of `bytes`.
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { digest: Digest::of(&bytes), bytes }
+    }
+}
+
+/// Who has the compressed forms of documents.
+pub trait Compressed: Sync {
+    /// The codings that are offered, the preferred one first.
+    fn codings(&self) -> &'static [Encoding];
+
+    /// The document under a coding that is offered.
+    fn compressed(
+        &self,
+        document: &Document,
+        encoding: Encoding,
+    ) -> impl Future<Output = Result<Bytes, Problem>> + Send;
+}
+
 /// Kept, but asked for again before each use: an upload or a withdrawal is seen at once, and costs a 304 otherwise.
-pub(super) const REVALIDATE: &str = "no-cache";
+pub const REVALIDATE: &str = "no-cache";
 /// What never changes under its name.
-pub(super) const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+pub const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// How a document is sent.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
+pub struct Style {
     /// `Content-Type`
     pub content_type: &'static str,
     /// `Cache-Control`
@@ -29,13 +59,16 @@ pub(super) struct Style {
 }
 
 /// Answers with `document`, compressed only where `Accept-Encoding` names a coding; 304 where the client has it.
-pub(super) async fn answer(
-    repository: &Repository,
+///
+/// # Errors
+/// Where it cannot be compressed.
+pub async fn answer(
+    compressed: &impl Compressed,
     request: &Parts,
     document: &Document,
     style: Style,
 ) -> Result<Response<Body>, Problem> {
-    let encoding = accepted(&request.headers);
+    let encoding = accepted(&request.headers, compressed.codings());
     let etag = etag(document, encoding);
     let mut response = Response::new(body::empty());
     let headers = response.headers_mut();
@@ -53,15 +86,32 @@ pub(super) async fn answer(
         None => document.bytes.clone(),
         Some(encoding) => {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
-            repository.encoded(document, encoding).await?
+            compressed.compressed(document, encoding).await?
         }
     };
     send(&mut response, &request.method, bytes);
     Ok(response)
 }
 
+/// Redirects to the canonical path, relatively, so that it holds behind any prefix.
+pub fn moved(to: &str, query: Option<&str>) -> Response<Body> {
+    let location = match query {
+        Some(query) => format!("{to}?{query}"),
+        None => to.to_owned(),
+    };
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    let headers = response.headers_mut();
+    // Both come from a path and a query that were valid.
+    if let Ok(location) = HeaderValue::try_from(location) {
+        headers.insert(LOCATION, location);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(REVALIDATE));
+    response
+}
+
 /// Puts `bytes` into the answer; their length alone where it answers HEAD.
-pub(super) fn send(response: &mut Response<Body>, method: &Method, bytes: Bytes) {
+pub fn send(response: &mut Response<Body>, method: &Method, bytes: Bytes) {
     response.headers_mut().insert(CONTENT_LENGTH, bytes.len().into());
     if *method != Method::HEAD {
         *response.body_mut() = body::full(bytes);
@@ -92,8 +142,8 @@ pub(super) fn matches_any(headers: &HeaderMap, name: HeaderName, etag: &str) -> 
     })
 }
 
-/// The coding that the client prefers; of several the one that we do; `None` is the document as it is.
-fn accepted(headers: &HeaderMap) -> Option<Encoding> {
+/// Of the `offered` codings the one that the client prefers; of several the first; `None` is the document as it is.
+fn accepted(headers: &HeaderMap, offered: &[Encoding]) -> Option<Encoding> {
     let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let wishes: Vec<(&str, u16)> = values.flat_map(|v| v.split(',')).filter_map(wish).collect();
     let quality = |name: &str| {
@@ -106,7 +156,7 @@ fn accepted(headers: &HeaderMap) -> Option<Encoding> {
     let plain = quality("identity").unwrap_or(0);
     let mut best = None;
     let mut highest = plain.saturating_sub(1);
-    for encoding in Encoding::ALL {
+    for encoding in offered.iter().copied() {
         let quality = quality(encoding.name()).unwrap_or(0);
         if quality > highest {
             (best, highest) = (Some(encoding), quality);
@@ -132,12 +182,12 @@ mod tests {
     fn coding(value: &'static str) -> Option<&'static str> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(value));
-        accepted(&headers).map(Encoding::name)
+        accepted(&headers, &Encoding::ALL).map(Encoding::name)
     }
 
     #[test]
     fn never_compressed_unasked() {
-        assert_eq!(accepted(&HeaderMap::new()), None);
+        assert_eq!(accepted(&HeaderMap::new(), &Encoding::ALL), None);
         for value in
             ["", "identity", "gzip;q=0", "compress", "*;q=0", "gzip;q=x", "identity, gzip;q=0.5"]
         {

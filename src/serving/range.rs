@@ -18,7 +18,7 @@ pub(super) enum Selected {
 
 /// Whether a range that comes without `If-Range` is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bare {
+pub enum Bare {
     /// All that was ever answered under this URL is these bytes.
     Given,
     /// The client may hold the start of an answer that was never verified, and would put the range behind it.

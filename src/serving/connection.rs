@@ -13,6 +13,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
+use http::request::Parts;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use socket2::SockRef;
@@ -60,6 +62,14 @@ impl Reset {
         }
         self.arm();
         ResetUnlessWhole { inner: body, reset: self.clone() }.boxed_unsync()
+    }
+}
+
+/// `body`, upon whose failure the connection is reset. Over HTTP/2 the stream is, by hyper.
+pub fn guarded(request: &Parts, body: Body) -> Body {
+    match request.extensions.get::<Client>() {
+        Some(client) if request.version < Version::HTTP_2 => client.reset.guard(body),
+        _ => body,
     }
 }
 

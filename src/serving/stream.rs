@@ -2,35 +2,37 @@
 //!
 //! No validator and no `immutable` goes with them, and no range is given of them: nobody has seen them whole.
 
+use std::sync::Arc;
+
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 use http_body_util::BodyExt as _;
-use url::Url;
 
-use super::file::{OCTETS, guarded};
-use super::source::Pinned;
-use super::{Answer, Problem, Proxy};
+use super::connection::guarded;
+use super::files::{Files, Origin, Pinned};
+use super::spooled::OCTETS;
+use super::{Answer, Problem};
 use crate::spool::Verifying;
 use crate::upstream::{Body, FileReply, Found, body};
 
-impl Proxy {
+impl Files {
     /// Streams a file whose length is `known`, or signed, or announced with it.
     pub(super) async fn stream(
         &self,
         request: &Parts,
         pinned: &Pinned,
-        url: &Url,
+        origin: &Arc<dyn Origin>,
         known: Option<u64>,
     ) -> Answer {
         if let (&Method::HEAD, Some(length)) = (&request.method, known) {
             return Ok(unverified(length, body::empty()));
         }
-        let reply = self.upstream.file(url).await;
+        let reply = origin.open().await;
         let FileReply { length: announced, body } =
-            reply.map_err(|error| self.upstream_failed(pinned, error))?;
+            reply.map_err(|error| self.unavailable(pinned, error))?;
         let length = match (pinned.length, announced) {
             (Some(expected), Some(found)) if expected != found => {
                 return Err(self.mismatch(pinned, Found::Length { expected, found }));
@@ -41,8 +43,8 @@ impl Proxy {
         if request.method == Method::HEAD {
             return Ok(unverified(length, body::empty()));
         }
-        let (proxy, wanted) = (self.clone(), pinned.clone());
-        let report = move |found| drop(proxy.mismatch(&wanted, found));
+        let (files, wanted) = (self.clone(), pinned.clone());
+        let report = move |found| drop(files.mismatch(&wanted, found));
         let verifying = Verifying::new(body, pinned.key.digest, length, report);
         Ok(unverified(length, guarded(request, verifying.boxed_unsync())))
     }
@@ -50,7 +52,7 @@ impl Proxy {
 
 fn no_length(pinned: &Pinned) -> Problem {
     Problem::upstream(format!(
-        "the mirror does not say how long {} is, and it is larger than cache.file-limit",
+        "nobody says how long {} is, and it is larger than what is fetched whole",
         pinned.key.name
     ))
 }

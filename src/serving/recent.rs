@@ -14,9 +14,12 @@ const MOST: usize = 10_000;
 
 /// A file name with the hash that it must have: another signed hash is another file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub struct Key {
+    /// The project.
     pub project: ProjectName,
+    /// The name of the file, or of what lies beside it.
     pub name: String,
+    /// The signed SHA-256.
     pub digest: Digest,
 }
 

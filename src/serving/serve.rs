@@ -1,4 +1,4 @@
-//! The listener that clients reach: HTTP/1.1, and HTTP/2 where TLS negotiates it.
+//! A listener that clients reach: HTTP/1.1, and HTTP/2 where TLS negotiates it.
 
 use std::convert::Infallible;
 use std::io;
@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,8 +20,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Client, Connection};
-use super::{Proxy, tls};
+use super::tls;
 use crate::telemetry::server::{Bounds, connections};
+use crate::upstream::Body;
 
 /// Connections at once, and how long they may go on after the shutdown began.
 const BOUNDS: Bounds = Bounds { connections: 4096, drain: Duration::from_secs(30) };
@@ -33,18 +34,21 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const PING: Duration = Duration::from_secs(20);
 
 /// Serves clients on `listener`, over TLS where `tls` is given, until `shutdown`; then lets what is under way finish, for
-/// 30 seconds at the most.
-pub async fn serve(
+/// 30 seconds at the most. Each request that `handler` gets has a [`Client`] among its extensions.
+pub async fn serve<H, F>(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
-    proxy: Proxy,
+    handler: H,
     shutdown: CancellationToken,
-) {
+) where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
     let acceptor = tls.map(TlsAcceptor::from);
     let connect = |stream, addr, watcher| {
-        let (proxy, acceptor) = (proxy.clone(), acceptor.clone());
+        let (handler, acceptor) = (handler.clone(), acceptor.clone());
         async move {
-            if let Err(error) = connection(stream, addr, acceptor, proxy, watcher).await {
+            if let Err(error) = connection(stream, addr, acceptor, handler, watcher).await {
                 tracing::debug!(%addr, error, "connection ended early");
             }
         }
@@ -52,23 +56,27 @@ pub async fn serve(
     connections(listener, BOUNDS, shutdown, connect).await;
 }
 
-async fn connection(
+async fn connection<H, F>(
     stream: TcpStream,
     addr: SocketAddr,
     acceptor: Option<TlsAcceptor>,
-    proxy: Proxy,
+    handler: H,
     watcher: Watcher,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
     let stream = Connection::new(stream);
     let client = Client { addr, tls: acceptor.is_some(), reset: stream.reset() };
     let Some(acceptor) = acceptor else {
-        return speak(builder().http1_only(), stream, client, proxy, watcher).await;
+        return speak(builder().http1_only(), stream, client, handler, watcher).await;
     };
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);
     let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await.map_err(late)??;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
     let builder = if http2 { builder().http2_only() } else { builder().http1_only() };
-    speak(builder, stream, client, proxy, watcher).await
+    speak(builder, stream, client, handler, watcher).await
 }
 
 /// The version is always settled before: the automatic choice reads the first bytes without any time limit.
@@ -79,20 +87,22 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-async fn speak<S>(
+async fn speak<S, H, F>(
     builder: Builder<TokioExecutor>,
     stream: S,
     client: Client,
-    proxy: Proxy,
+    handler: H,
     watcher: Watcher,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let proxy = proxy.clone();
         request.extensions_mut().insert(client.clone());
-        async move { Ok::<_, Infallible>(proxy.handle(request).await) }
+        let answer = handler(request);
+        async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     watcher.watch(connection).await

@@ -1,19 +1,6 @@
-//! Bytes that are served, and their compressed forms.
+//! Content codings.
 
 use std::io::{self, Write as _};
-
-use bytes::Bytes;
-
-use crate::tuf::Digest;
-
-/// Immutable bytes that are served: a metadata file or a signed page.
-#[derive(Debug, Clone)]
-pub struct Document {
-    /// The bytes that are signed.
-    pub bytes: Bytes,
-    /// Their SHA-256.
-    pub digest: Digest,
-}
 
 /// A content coding (RFC 9110, section 8.4.1) that is offered to those who ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,13 +50,5 @@ impl Encoding {
                 encoder.finish()
             }
         }
-    }
-}
-
-impl Document {
-    /// A document of `bytes`.
-    pub fn new(bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        Self { digest: Digest::of(&bytes), bytes }
     }
 }

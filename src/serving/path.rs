@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 /// The segments of `path`, percent-decoded once; an encoded slash parts segments like a plain one, since servers read
 /// it so. `None` where the path is no UTF-8, or has a NUL or a backslash.
-pub(super) fn segments(path: &str) -> Option<Vec<String>> {
+pub fn segments(path: &str) -> Option<Vec<String>> {
     let decoded = percent_decode_str(path).decode_utf8().ok()?;
     if decoded.contains(['\0', '\\']) {
         return None;
