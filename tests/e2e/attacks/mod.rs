@@ -8,5 +8,13 @@
 //!
 //! Each goes at plain installers first, which shows that it is one, and then at the gateway.
 
+mod data;
+mod dependencies;
+mod freshness;
+mod keys;
+mod mix_and_match;
+mod rollback;
 mod scene;
+mod slow;
 mod software;
+mod victim;

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::attacker::{Attacker, Place};
 use crate::support::clients::{Install, Installer};
-use crate::support::forge::Repository;
+use crate::support::forge::{Keys, Repository};
 use crate::support::hostile::{Answer, Hostile};
 use crate::support::lie::Lie;
 use crate::support::packages::{Package, Wheel, wheel};
@@ -93,11 +93,14 @@ impl Scene {
 
     /// A version with a known weakness was signed, and all of it was recorded; then another was, which is the good one.
     pub fn patched(project: &str) -> (Self, Old) {
-        let mut scene = Self::new(project);
-        let old = scene.record();
-        scene.good = wheel(project, "1.1");
-        scene.world.publish(&[&old.file, &scene.good]);
-        (scene, old)
+        Self::new(project).patch()
+    }
+
+    pub fn patch(mut self) -> (Self, Old) {
+        let old = self.record();
+        self.good = wheel(&self.good.project, "1.1");
+        self.world.publish(&[&old.file, &self.good]);
+        (self, old)
     }
 
     /// What the sidecar serves now.
@@ -110,7 +113,12 @@ impl Scene {
 
     /// Signed metadata for the evil wheel, as whoever has the repository's keys can make it.
     pub fn forge(&self) -> Repository {
-        let mut repository = Repository::of(&self.world.sidecar);
+        self.forge_by(Keys::of(&self.world.sidecar))
+    }
+
+    /// The same by whoever has these keys.
+    pub fn forge_by(&self, keys: Keys) -> Repository {
+        let mut repository = Repository::of(&self.world.sidecar).held_by(keys);
         let page = self.page_of(|page| relist(page, &self.evil));
         repository.put_page(&self.good.normalized(), page.as_bytes());
         repository
@@ -162,7 +170,8 @@ impl Scene {
     pub fn invent(&self, file: &Package) {
         let mut link = entry(file);
         link["url"] = format!("/files/{}", file.filename).into();
-        let page = json!({ "meta": { "api-version": "1.1" }, "name": file.normalized(), "files": [link] });
+        let page =
+            json!({ "meta": { "api-version": "1.1" }, "name": file.normalized(), "files": [link] });
         self.attacker.instead(Place::page(file), Lie::json(page.to_string()));
         self.hand_out(file);
     }
@@ -171,7 +180,9 @@ impl Scene {
     pub fn outrun(&self, repository: &Repository) {
         let mut files = vec![self.good.clone()];
         let trusted = repository.timestamp.version.max(repository.snapshot.version);
-        while self.world.sidecar.version("timestamp").min(self.world.sidecar.version("snapshot")) <= trusted {
+        while self.world.sidecar.version("timestamp").min(self.world.sidecar.version("snapshot"))
+            <= trusted
+        {
             files.push(wheel(&self.good.project, &format!("0.{}", files.len())));
             self.world.publish(&files.iter().collect::<Vec<_>>());
         }

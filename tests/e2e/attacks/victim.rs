@@ -5,12 +5,13 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::scene::Scene;
+use crate::support::attacker::Place;
 use crate::support::clients::{Install, Installer};
 use crate::support::clock::WrongClock;
-use crate::support::http::{JSON, Request, Response};
+use crate::support::http::{JSON, Request, Response, get};
 use crate::support::packages::Package;
 use crate::support::process::Daemon;
-use crate::support::sidecar::{SOON, binary};
+use crate::support::sidecar::{SOON, binary, target_path};
 use crate::support::{eventually, secs};
 
 /// `countersign gateway`, with a state of its own.
@@ -21,6 +22,7 @@ pub struct Victim {
 }
 
 /// How a gateway is started.
+#[derive(Default)]
 pub struct Settings<'a> {
     pub clock: Option<&'a WrongClock>,
     pub flags: &'a [&'a str],
@@ -29,7 +31,7 @@ pub struct Settings<'a> {
 impl Victim {
     /// Knows the root, and nothing else yet.
     pub fn of(scene: &Scene) -> Self {
-        Self::with(scene, &Settings { clock: None, flags: &[] })
+        Self::with(scene, &Settings::default())
     }
 
     pub fn with(scene: &Scene, settings: &Settings) -> Self {
@@ -53,8 +55,29 @@ impl Victim {
 
     /// Its answer on a file.
     pub fn file(&self, file: &Package) -> Response {
-        let path = crate::support::sidecar::target_path(file);
-        Request::new("GET", &format!("{}/tuf/targets/{path}", self.origin)).send()
+        get(&self.file_url(file))
+    }
+
+    pub fn core_metadata(&self, file: &Package) -> Response {
+        get(&format!("{}.metadata", self.file_url(file)))
+    }
+
+    fn file_url(&self, file: &Package) -> String {
+        format!("{}/tuf/targets/{}", self.origin, target_path(file))
+    }
+
+    /// By the file's own URL, without any hash.
+    pub fn install_url(&self, installer: Installer, file: &Package) -> Install {
+        installer.install_url(&self.simple_url(), &self.file_url(file))
+    }
+
+    /// Waits until it has asked for a timestamp again.
+    pub fn refreshes(&self, scene: &Scene) {
+        scene.attacker.forget();
+        eventually("a refresh", SOON, || {
+            self.page(&scene.good);
+            (scene.attacker.asked(&Place::role("timestamp")) > 0).then_some(())
+        });
     }
 
     pub fn install(&self, installer: Installer, file: &Package) -> Install {
@@ -94,6 +117,11 @@ impl Victim {
 
     fn is_refusal(&self, answer: &Response, words: &[&str]) {
         assert_eq!(answer.status, 403, "{}", answer.text());
+        self.explains(answer, words);
+    }
+
+    /// Its reason is in the answer, and in the log.
+    pub fn explains(&self, answer: &Response, words: &[&str]) {
         says(answer, words);
         self.expect_logged(words);
     }
@@ -140,6 +168,7 @@ fn address(log: &str) -> Option<String> {
     let line = log.lines().find(|line| line.contains("listening"))?;
     let start = line.find("127.0.0.1:")?;
     let rest = &line[start..];
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(rest.len());
+    let end =
+        rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(rest.len());
     Some(format!("http://{}", &rest[..end]))
 }

@@ -103,6 +103,16 @@ impl Repository {
         &self.files
     }
 
+    /// A role's metadata in its present version.
+    pub fn file(&self, role: &str) -> &[u8] {
+        let name = match role {
+            "timestamp" => "timestamp.json".to_owned(),
+            "snapshot" => format!("{}.snapshot.json", self.snapshot.version),
+            _ => format!("{}.{role}.json", self.roles[role].version),
+        };
+        &self.files[&name]
+    }
+
     pub fn pages(&self) -> &BTreeMap<String, Vec<u8>> {
         &self.pages
     }

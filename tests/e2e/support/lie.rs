@@ -83,6 +83,11 @@ impl Lie {
         }
     }
 
+    /// As if it were there.
+    pub fn ok(self) -> Self {
+        Self { status: 200, ..self }
+    }
+
     /// Other bytes.
     pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
         Self { body: Arc::new(body.into()), length: Length::Right, ..self }
