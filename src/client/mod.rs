@@ -6,6 +6,7 @@
 //! bundle    one file for a place without a network
 //! session   everything that a command on an index needs, opened
 //! trust     pinned roots, by index URL
+//! folders   where a user's files lie
 //! updater   the client workflow (TUF specification, section 5); its checks are in `tuf`
 //! state     trusted metadata on disk
 //! view      one verified snapshot, and the search for a target in it
@@ -15,12 +16,16 @@
 //! tally     what was verified, and what it cost
 //! ```
 
+pub mod bundle;
 mod download;
 mod error;
+pub mod folders;
 mod http;
 pub mod remote;
+pub mod session;
 pub mod state;
 mod tally;
+pub mod trust;
 pub mod updater;
 mod view;
 

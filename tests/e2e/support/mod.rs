@@ -13,10 +13,12 @@ pub mod lie;
 pub mod mirror;
 pub mod packages;
 pub mod process;
+pub mod recorder;
 pub mod seaweed;
 pub mod sidecar;
 pub mod strace;
 pub mod tools;
+mod wire;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
