@@ -10,6 +10,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod attacks;
 mod bad_input;
 mod churn;
 mod cli;
