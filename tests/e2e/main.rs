@@ -16,6 +16,7 @@ mod cli;
 mod cost;
 mod crash;
 mod disk;
+mod foreign;
 mod freshness;
 mod harness;
 mod harness_faults;
