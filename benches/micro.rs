@@ -15,8 +15,8 @@ use countersign::index::{
 };
 use countersign::signer::{FileSigner, Signer, sign};
 use countersign::tuf::{
-    Digest, Expiry, Key, KeyId, MetaFile, Role, SPEC_VERSION, Signed, Snapshot, SnapshotType,
-    SuccinctRoles, TargetFile, Targets, canonical,
+    Authority, Digest, Expiry, Key, KeyId, MetaFile, Role, SPEC_VERSION, Signed, Snapshot,
+    SnapshotType, SuccinctRoles, TargetFile, Targets, canonical,
 };
 use divan::{Bencher, black_box, counter::BytesCount};
 use futures::FutureExt as _;
@@ -116,7 +116,7 @@ fn signed<R: Role>(role: R, signers: &[Arc<dyn Signer>]) -> Signed<R> {
 }
 
 fn verify<R: Role>(role: &Signed<R>, keys: &BTreeMap<KeyId, Key>, keyids: &[KeyId]) {
-    role.verify("role", keys, keyids, 1).unwrap();
+    role.verify("role", Authority { keys, keyids, threshold: 1 }).unwrap();
 }
 
 fn bin() -> Targets {

@@ -17,6 +17,7 @@ mod file;
 mod load;
 mod machine;
 mod memory;
+mod metadata;
 mod nginx;
 mod options;
 mod page;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
             Figure::Page => page::measure(&options),
             Figure::File => file::measure(&options),
             Figure::Memory => memory::measure(&options),
+            Figure::Metadata => metadata::measure(&options),
         };
         for table in tables {
             println!("{table}");

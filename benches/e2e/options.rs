@@ -15,7 +15,7 @@ pub struct Options {
     figures: Vec<Figure>,
 
     /// How often each thing is measured [default: 20 uploads, 10 publications of one file and fewer
-    /// of more, 7 of page and file, 3 of memory].
+    /// of more, 7 of page and file, 3 of memory, 5 of metadata].
     #[arg(long)]
     runs: Option<usize>,
 
@@ -49,6 +49,8 @@ pub enum Figure {
     File,
     /// Resident memory at rest.
     Memory,
+    /// What a client pays in metadata for an install, beside python-tuf.
+    Metadata,
 }
 
 impl Options {

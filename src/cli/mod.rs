@@ -10,6 +10,7 @@ use crate::telemetry::log as logging;
 
 pub mod allow;
 pub mod block;
+pub mod bundle;
 pub mod check;
 mod environment;
 pub mod export;
@@ -95,6 +96,9 @@ pub enum Command {
     /// Say which root is trusted for which index.
     #[command(long_about = trust::ABOUT)]
     Trust(trust::Args),
+    /// Put what is needed of an index into one file, for a place without a network.
+    #[command(long_about = bundle::ABOUT)]
+    Bundle(bundle::Args),
     /// Verify and fetch from any TUF repository.
     #[command(long_about = tuf::ABOUT)]
     Tuf(tuf::Args),
@@ -115,6 +119,7 @@ impl Command {
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
             Self::Trust(args) => trust::run(args).await,
+            Self::Bundle(args) => bundle::run(args).await,
             Self::Tuf(args) => tuf::run(args, environment).await,
         }
     }

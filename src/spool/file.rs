@@ -67,22 +67,7 @@ impl SpooledFile {
     /// Part of the file as a body of exactly that length; what lies beyond the end is left out.
     pub fn range(&self, range: Range<u64>) -> Body {
         let end = range.end.min(self.length);
-        let start = range.start.min(end);
-        let file = self.file.clone();
-        let chunks = unfold(start, move |at| {
-            let file = file.clone();
-            let size = CHUNK.min(end - at);
-            async move {
-                if size == 0 {
-                    return None;
-                }
-                let chunk = blocking(move || read(&file, at, size)).await;
-                // After an error nothing more comes.
-                let next = if chunk.is_ok() { at + size } else { end };
-                Some((chunk.map_err(BodyError::from), next))
-            }
-        });
-        body::sized(end - start, body::stream(chunks))
+        part(&self.file, range.start.min(end)..end)
     }
 
     /// The whole file in memory; for small ones.
@@ -111,6 +96,26 @@ impl SpooledFile {
         }
         Ok(hasher.into())
     }
+}
+
+/// Part of a file, which must be that long, as a body.
+pub fn part(file: &Arc<File>, range: Range<u64>) -> Body {
+    let file = file.clone();
+    let Range { start, end } = range;
+    let chunks = unfold(start, move |at| {
+        let file = file.clone();
+        let size = CHUNK.min(end.saturating_sub(at));
+        async move {
+            if size == 0 {
+                return None;
+            }
+            let chunk = blocking(move || read(&file, at, size)).await;
+            // After an error nothing more comes.
+            let next = if chunk.is_ok() { at + size } else { end };
+            Some((chunk.map_err(BodyError::from), next))
+        }
+    });
+    body::sized(end.saturating_sub(start), body::stream(chunks))
 }
 
 fn read(file: &File, at: u64, size: u64) -> io::Result<Bytes> {

@@ -29,7 +29,7 @@ mod shelf;
 mod tests;
 pub mod verify;
 
-pub use file::SpooledFile;
+pub use file::{SpooledFile, part};
 pub use verify::{Verifying, hash_stream};
 
 use download::Partial;

@@ -31,11 +31,27 @@ pub(super) async fn collect(
             let decoder = read(url, body, decoder).await?;
             decoder.finish().map(Bounded::into_bytes).map_err(|error| sort(url, limit, &error))
         }
+        Encoding::Zstd => {
+            let compressed = read(url, body, Bounded::new(limit)).await?.into_bytes();
+            unzstd(&compressed, limit).map_err(|error| sort(url, limit, &error))
+        }
         Encoding::Other => {
             Err(UpstreamError::Encoding { url: redacted(url), why: "not one that was asked for" })
         }
     }
 }
+
+/// Decompresses, at most `limit` bytes.
+fn unzstd(compressed: &[u8], limit: u64) -> io::Result<Bytes> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(compressed)?;
+    decoder.window_log_max(LARGEST_WINDOW)?;
+    let mut to = Bounded::new(limit);
+    io::copy(&mut decoder, &mut to)?;
+    Ok(to.into_bytes())
+}
+
+/// What a decoder for HTTP must take, and need not go beyond (RFC 9659): 8 MiB, as a power of two.
+const LARGEST_WINDOW: u32 = 23;
 
 /// Writes the body into `to`.
 async fn read<W: Write>(url: &Url, mut body: Guarded, mut to: W) -> Result<W, UpstreamError> {
@@ -57,7 +73,7 @@ fn sort(url: &Url, limit: u64, error: &io::Error) -> UpstreamError {
     match error.kind() {
         io::ErrorKind::FileTooLarge => UpstreamError::TooLarge { url, limit },
         io::ErrorKind::UnexpectedEof => UpstreamError::Truncated { url },
-        _ => UpstreamError::Encoding { url, why: "broken gzip" },
+        _ => UpstreamError::Encoding { url, why: "broken" },
     }
 }
 
@@ -71,6 +87,7 @@ pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
 pub(super) enum Encoding {
     Identity,
     Gzip,
+    Zstd,
     Other,
 }
 
@@ -83,6 +100,7 @@ pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
         found = match (word.as_slice(), found) {
             (b"" | b"identity", found) => found,
             (b"gzip" | b"x-gzip", Encoding::Identity) => Encoding::Gzip,
+            (b"zstd", Encoding::Identity) => Encoding::Zstd,
             _ => return Encoding::Other,
         };
     }
@@ -163,6 +181,8 @@ mod tests {
             ("GZip", Encoding::Gzip),
             ("x-gzip", Encoding::Gzip),
             ("gzip, gzip", Encoding::Other),
+            ("zstd", Encoding::Zstd),
+            ("zstd, gzip", Encoding::Other),
             ("br", Encoding::Other),
             ("deflate", Encoding::Other),
         ] {
@@ -180,6 +200,18 @@ mod tests {
     }
 
     #[test]
+    fn zstd_is_bounded_in_length_and_in_window() {
+        let data = vec![7; 10_000_000];
+        let whole = zstd::bulk::compress(&data, 9).unwrap();
+        assert_eq!(unzstd(&whole, 10_000_000).unwrap(), data);
+        assert_eq!(unzstd(&whole, 1000).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        let mut wide = zstd::stream::write::Encoder::new(Vec::new(), 9).unwrap();
+        wide.window_log(27).unwrap();
+        wide.write_all(&data).unwrap();
+        assert!(unzstd(&wide.finish().unwrap(), 10_000_000).is_err());
+    }
+
+    #[test]
     fn a_bomb_stops_at_the_limit() {
         let bomb = gzip(&vec![0; 10_000_000]);
         assert_eq!(gunzip(&bomb, 1000).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
@@ -193,6 +225,20 @@ mod tests {
             prop_assert_eq!(gunzip(&whole, 300).unwrap(), data);
             let cut = cut.index(whole.len());
             prop_assert!(gunzip(&whole[..cut], 300).is_err());
+        }
+
+        #[test]
+        fn no_truncated_zstd_is_taken(data in prop::collection::vec(any::<u8>(), 0..300), cut in any::<prop::sample::Index>()) {
+            let whole = zstd::bulk::compress(&data, 3).unwrap();
+            prop_assert_eq!(unzstd(&whole, 300).unwrap(), data);
+            let cut = cut.index(whole.len());
+            prop_assert!(cut == 0 || unzstd(&whole[..cut], 300).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_decoded_or_refused(data in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = unzstd(&data, 1000);
+            let _ = gunzip(&data, 1000);
         }
     }
 }

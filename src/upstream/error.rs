@@ -180,6 +180,12 @@ pub enum UpstreamError {
         /// Why.
         why: String,
     },
+    /// It was not put into the bundle that stands for the mirror.
+    #[error("{what} is not in this bundle")]
+    NotBundled {
+        /// What was asked for.
+        what: String,
+    },
     /// The mirror says when it wants to be asked again (`Retry-After`).
     #[error("{url} answered with status {code} and wants to be asked again in {wait:?}")]
     BusyUntil {
@@ -230,7 +236,8 @@ impl UpstreamError {
             Self::Reset { .. } => "reset",
             Self::Truncated { .. } => "truncated",
             Self::TooLarge { .. } => "too_large",
-            Self::Status { .. } => "status",
+            // A bundle's 404.
+            Self::Status { .. } | Self::NotBundled { .. } => "status",
             Self::LoginWanted { .. } => "login",
             Self::RedirectRefused { .. } => "redirect",
             Self::OriginRefused { .. } => "origin",

@@ -172,7 +172,7 @@ impl Upstream {
     /// As [`Upstream::file`].
     pub async fn compressed(&self, url: &Url, limit: u64) -> Result<(Bytes, u64), UpstreamError> {
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("zstd, gzip"));
         // Caches on the way are to ask the server.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=0"));
         retrying(url, self.inner.config.page_timeout, || async {
@@ -241,7 +241,7 @@ impl Upstream {
             }
             Reached::Answer(url, response) => match decode::encoding(response.headers()) {
                 Encoding::Identity => Ok((url, response)),
-                Encoding::Gzip | Encoding::Other => Err(UpstreamError::Encoding {
+                Encoding::Gzip | Encoding::Zstd | Encoding::Other => Err(UpstreamError::Encoding {
                     url: redacted(&url),
                     why: "set, though the file was asked for as it is",
                 }),

@@ -11,6 +11,7 @@ use crate::support::fault_proxy::{Act, Fault, FaultProxy};
 use crate::support::hostile::{Answer, Hostile};
 use crate::support::http::{End, Request, get};
 use crate::support::process::{Daemon, run};
+use crate::support::recorder::Recorder;
 use crate::support::seaweed::Bucket;
 use crate::support::strace::{self, Injection};
 use crate::support::tools::{self, need};
@@ -93,6 +94,43 @@ fn a_fault_proxy_does_as_it_is_told() {
     proxy.spoil(Fault::always(Act::Status(500)).one_in(4));
     let failed = (0..200).filter(|_| get(&one).status == 500).count();
     assert!((20..80).contains(&failed), "{failed} of 200");
+}
+
+#[test]
+fn a_recorder_changes_nothing_and_misses_nothing() {
+    let upstream = Hostile::start();
+    upstream.answer("/one", Answer::new(200, "text/plain", "1").with("Countersign-Test", "kept"));
+    upstream.answer("/much", Answer::file(vec![7; 300_000]));
+    upstream.answer("/taken", Answer::new(201, "text/plain", "thanks"));
+    let recorder = Recorder::before(&upstream.origin());
+    let url = |path: &str| format!("{}{path}", recorder.origin());
+    assert_eq!(recorder.through(&format!("{}/one?a=b", upstream.origin())), url("/one?a=b"));
+    let listed = || recorder.news().iter().map(ToString::to_string).collect::<Vec<_>>();
+
+    let answer = get(&url("/one"));
+    assert_eq!((answer.text(), answer.header("Countersign-Test")), ("1".into(), Some("kept")));
+    assert_eq!(get(&url("/much")).body, vec![7; 300_000]);
+    assert_eq!(Request::new("POST", &url("/taken")).body(vec![1; 70_000]).send().text(), "thanks");
+    assert_eq!(listed(), ["GET /one 200 1", "GET /much 200 300000", "POST /taken 201 6"]);
+    assert_eq!(Request::new("HEAD", &url("/much")).send().header("Content-Length"), Some("300000"));
+    assert_eq!(get(&url("/none?a=b")).status, 404);
+    assert_eq!(listed(), ["HEAD /much 200 0", "GET /none?a=b 404 2"]);
+    assert_eq!((recorder.asked_for("/much"), recorder.bytes("/much")), (2, 300_000));
+
+    recorder.cut(true);
+    assert!(Request::new("GET", &url("/one")).try_send().is_err());
+    recorder.cut(false);
+    upstream.answer(
+        "/short",
+        Answer::Short {
+            content_type: "text/plain".into(),
+            promised: 9,
+            body: b"12".to_vec().into(),
+        },
+    );
+    let short = get(&url("/short"));
+    assert_eq!((short.end, short.body.as_slice()), (End::Short, b"12".as_slice()));
+    assert_eq!(listed(), ["GET /short 200 2"]);
 }
 
 /// Its signatures hold behind the proxy.

@@ -2,7 +2,7 @@
 //!
 //! Requests go on as they came, `Host` too, since S3's signatures cover it; each has a connection of its own.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,9 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use socket2::SockRef;
 
 use super::secs;
+use super::wire::{self, Asked, reset, status};
 
 /// Listens on loopback until it is dropped.
 pub struct FaultProxy {
@@ -224,15 +224,8 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
     }
 }
 
-struct Asked {
-    method: String,
-    key: String,
-    /// Head and body, as they came, but for the connection's end.
-    raw: Vec<u8>,
-}
-
 fn serve(stream: TcpStream, state: &State) -> io::Result<()> {
-    let Asked { method, key, raw } = ask(&stream)?;
+    let (method, key, raw) = asked(&stream)?;
     let act = state.act(&method, &key);
     let note = |status| {
         let exchange = Exchange { method: method.clone(), key: key.clone(), status };
@@ -278,48 +271,25 @@ fn serve(stream: TcpStream, state: &State) -> io::Result<()> {
     }
 }
 
-fn ask(stream: &TcpStream) -> io::Result<Asked> {
-    let mut reader = BufReader::new(stream);
-    let mut first = String::new();
-    reader.read_line(&mut first)?;
-    let mut parts = first.split(' ');
-    let (method, target) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+/// The request, and what it is about.
+fn asked(stream: &TcpStream) -> io::Result<(String, String, Vec<u8>)> {
+    let Asked { method, target, raw } = wire::ask(stream)?;
     let listed = target.contains("list-type=");
     let key = match target.split_once("prefix=").filter(|_| listed) {
         Some((bucket, rest)) => {
             let bucket = bucket.split('?').next().unwrap_or_default();
             format!("{bucket}/{}", rest.split('&').next().unwrap_or_default())
         }
-        None => target.to_owned(),
+        None => target,
     };
     let key = percent_decode_str(&key).decode_utf8_lossy().replace("//", "/");
-    let method = if listed { "LIST".to_owned() } else { method.to_owned() };
-    let mut raw = first.into_bytes();
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? <= 2 {
-            break;
-        }
-        let lower = line.to_ascii_lowercase();
-        if let Some(value) = lower.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-        if !lower.starts_with("connection:") {
-            raw.extend_from_slice(line.as_bytes());
-        }
-    }
-    raw.extend_from_slice(b"Connection: close\r\n\r\n");
-    reader.take(length).read_to_end(&mut raw)?;
-    Ok(Asked { method, key, raw })
+    Ok((if listed { "LIST".to_owned() } else { method }, key, raw))
 }
 
 /// The whole answer: the store closes the connection after it.
 fn forward(port: u16, raw: &[u8]) -> io::Result<Vec<u8>> {
-    let mut upstream = TcpStream::connect(("127.0.0.1", port))?;
-    upstream.write_all(raw)?;
     let mut answer = Vec::new();
-    upstream.read_to_end(&mut answer)?;
+    wire::forward(&format!("127.0.0.1:{port}"), raw)?.read_to_end(&mut answer)?;
     Ok(answer)
 }
 
@@ -330,12 +300,4 @@ fn without_condition(raw: &[u8]) -> Vec<u8> {
         Some(at) => [&raw[..at], &raw[at + header.len()..]].concat(),
         None => raw.to_vec(),
     }
-}
-
-fn status(answer: &[u8]) -> Option<u16> {
-    std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
-}
-
-fn reset(stream: &TcpStream) -> io::Result<()> {
-    SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
