@@ -10,6 +10,7 @@ use crate::telemetry::log as logging;
 
 pub mod allow;
 pub mod block;
+pub mod bundle;
 pub mod check;
 mod environment;
 pub mod export;
@@ -99,6 +100,9 @@ pub enum Command {
     /// Stand before a sidecar: verify for pip, uv, poetry and pipenv.
     #[command(long_about = gateway::ABOUT)]
     Gateway(Box<gateway::Args>),
+    /// Put what is needed of an index into one file, for a place without a network.
+    #[command(long_about = bundle::ABOUT)]
+    Bundle(bundle::Args),
     /// Verify and fetch from any TUF repository.
     #[command(long_about = tuf::ABOUT)]
     Tuf(tuf::Args),
@@ -120,6 +124,7 @@ impl Command {
             Self::Log(args) => log::run(args, environment).await,
             Self::Trust(args) => trust::run(args).await,
             Self::Gateway(args) => gateway::run(*args, environment).await,
+            Self::Bundle(args) => bundle::run(args).await,
             Self::Tuf(args) => tuf::run(args, environment).await,
         }
     }

@@ -32,7 +32,7 @@ pub mod trust;
 pub mod updater;
 mod view;
 
-pub use download::download;
+pub use download::{Names, download};
 pub use error::ClientError;
 pub use http::Http;
 pub use remote::{Remote, RemoteError};

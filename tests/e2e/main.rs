@@ -10,12 +10,14 @@
     reason = "tests fail by panicking"
 )]
 
+mod attacks;
 mod bad_input;
 mod churn;
 mod cli;
 mod cost;
 mod crash;
 mod disk;
+mod foreign;
 mod freshness;
 mod harness;
 mod harness_faults;
