@@ -25,6 +25,7 @@ pub mod folders;
 pub mod gateway;
 mod http;
 pub mod remote;
+pub mod run;
 pub mod session;
 pub mod state;
 mod tally;
