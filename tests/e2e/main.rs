@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod bundle;
 mod churn;
 mod cli;
 mod cost;
