@@ -132,8 +132,9 @@ pub async fn init(
     let empty = Targets::empty(1, expiry("bins-…", validity.bin, now)?);
     stream::iter(succinct.names())
         .map(|name| {
-            let (online, empty) = (&online, empty.clone());
-            async move { online.write(&layout::metadata(1, &name), empty).await.map(drop) }
+            let bin = Targets { bin: Some(name.clone()), ..empty.clone() };
+            let online = &online;
+            async move { online.write(&layout::metadata(1, &name), bin).await.map(drop) }
         })
         .buffer_unordered(WRITES)
         .try_fold(0, |done, ()| {

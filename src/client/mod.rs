@@ -20,6 +20,7 @@ pub mod bundle;
 mod download;
 mod error;
 pub mod folders;
+pub mod gateway;
 mod http;
 pub mod remote;
 pub mod session;
@@ -29,7 +30,7 @@ pub mod trust;
 pub mod updater;
 mod view;
 
-pub use download::download;
+pub use download::{Names, download};
 pub use error::ClientError;
 pub use http::Http;
 pub use remote::{Remote, RemoteError};

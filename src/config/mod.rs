@@ -114,7 +114,7 @@ pub struct UpstreamConfig {
     /// Until a response's head must be there.
     #[serde(with = "duration")]
     pub response_timeout: Duration,
-    /// The longest silence inside a body.
+    /// The longest silence inside a body; of what is fetched, 1 KiB/s must come on the average of this time.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
     /// Until a page or a list must be there whole.

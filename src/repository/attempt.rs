@@ -187,6 +187,7 @@ impl Writer {
         durable: Durable,
     ) -> Result<WrittenBin, RepositoryError> {
         let name = self.base.succinct.name(index);
+        bin.bin = Some(name.clone());
         bin.expires = expiry(&name, self.online.validity.bin, self.watch.now())?;
         loop {
             bin.version = self.after(bin.version);

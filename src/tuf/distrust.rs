@@ -87,6 +87,9 @@ pub enum Flaw {
     /// An entry that the snapshot had is gone (5.5.5), or one that it needs is not there.
     #[error("the snapshot does not list it")]
     NotListed,
+    /// It is what was signed as another bin: the same keys sign all of them, and versions may be equal.
+    #[error("it is another bin's metadata, of {0:?} (mix-and-match attack)")]
+    AnotherBin(String),
     /// Delegations go too deep, or in too many steps.
     #[error("the search visited {limit} roles without an answer")]
     TooManyRoles {
@@ -122,6 +125,7 @@ impl Flaw {
             Self::Hash { .. } => "hash",
             Self::NoHash(_) => "no-hash",
             Self::NotListed => "not-listed",
+            Self::AnotherBin(_) => "bin",
             Self::TooManyRoles { .. } => "delegations",
             Self::TooManyRoots { .. } => "roots",
         }

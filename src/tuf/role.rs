@@ -160,6 +160,8 @@ open_struct! {
     pub struct Targets {
         /// `targets`.
         "_type" => kind: TargetsType,
+        /// Our own: the name of the bin that this is. One key signs all bins, so that a signature does not tell one from another.
+        "bin" => bin: Option<String>,
         /// Our own: what an operator withdrew, by project path (`simple/<project>`): file names, or `*` for all.
         "blocked" => blocked: Option<BTreeMap<String, Vec<String>>>,
         /// Whom this role trusts with what.
@@ -258,6 +260,7 @@ impl Targets {
     pub fn empty(version: u64, expires: Expiry) -> Self {
         Self {
             kind: TargetsType,
+            bin: None,
             blocked: None,
             delegations: None,
             expires,

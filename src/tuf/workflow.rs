@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::hashing::Hashing;
 use super::{
     Authority, Delegations, Distrust, Expiry, Flaw, MetaFile, Role, Root, Signature, Snapshot,
-    Targets, Timestamp, canonical,
+    SuccinctRoles, Targets, Timestamp, canonical,
 };
 
 /// Who vouches for a targets role: the root, or another targets role.
@@ -176,9 +176,25 @@ pub fn targets(
     let new = signed::<Targets>(name, authority, bytes)?;
     announced(name, entry.version, new.version)?;
     not_expired(name, new.expires, now)?;
+    if let Delegator::Role(Delegations { succinct_roles: Some(bins), .. }) = delegator {
+        is_bin(bins, name, &new)?;
+    }
     match new.flaw() {
         Some(flaw) => Err(malformed(name, flaw)),
         None => Ok(new),
+    }
+}
+
+/// Checks that a bin is the one that was asked for, as far as it tells: else what is signed of a target could be hidden
+/// behind another bin, whose signature and version are right.
+fn is_bin(bins: &SuccinctRoles, name: &str, new: &Targets) -> Result<(), Distrust> {
+    let other = match &new.bin {
+        Some(own) => Some(own.clone()),
+        None => new.targets.keys().map(|path| bins.bin_of(path)).find(|bin| bin != name),
+    };
+    match other.filter(|other| other != name) {
+        Some(other) => Err(Flaw::AnotherBin(other).of(name)),
+        None => Ok(()),
     }
 }
 

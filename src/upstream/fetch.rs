@@ -270,7 +270,7 @@ impl Upstream {
         limit: u64,
         places: Vec<OwnedSemaphorePermit>,
     ) -> Guarded {
-        Guarded::new(body, url, limit, self.inner.config.idle_timeout).holding(places)
+        Guarded::new(body, url, limit, self.inner.config.idle_timeout).paced().holding(places)
     }
 
     /// Waits for a place in each of `rooms`.

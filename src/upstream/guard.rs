@@ -16,6 +16,9 @@ use url::Url;
 use super::url_text::redacted;
 use super::{BodyError, UpstreamError};
 
+/// The least that must come of a [paced](Guarded::paced) body in each second of waiting, bytes.
+const PACE: u64 = 1024;
+
 /// Passes on what the mirror sends until it sends too much or falls silent for too long.
 ///
 /// Only the mirror's silence counts, not that of whoever reads the body slowly.
@@ -26,7 +29,13 @@ pub(super) struct Guarded {
     seen: u64,
     idle: Duration,
     timer: Pin<Box<Sleep>>,
-    waiting: bool,
+    waiting_since: Option<Instant>,
+    /// How much must come before the time is up; 1 where any byte will do.
+    enough: u64,
+    /// What came of that.
+    came: u64,
+    /// Of the time for it.
+    left: Duration,
     /// Places among the connections, given back at the end.
     places: Vec<OwnedSemaphorePermit>,
     /// Told how many bytes came.
@@ -43,7 +52,10 @@ impl Guarded {
             seen: 0,
             idle,
             timer,
-            waiting: false,
+            waiting_since: None,
+            enough: 1,
+            came: 0,
+            left: idle,
             places: Vec::new(),
             counter: None,
         }
@@ -61,6 +73,13 @@ impl Guarded {
         self
     }
 
+    /// Asks for [`PACE`], on the average of each idle timeout: who sends a byte now and then could else hold a client
+    /// for ever (slow retrieval attack).
+    pub(super) fn paced(mut self) -> Self {
+        self.enough = (PACE as f64 * self.idle.as_secs_f64()).max(1.0) as u64;
+        self
+    }
+
     /// How much may come, bytes.
     pub(super) fn limit(&self) -> u64 {
         self.limit
@@ -69,6 +88,7 @@ impl Guarded {
     fn check(&mut self, frame: &Frame<Bytes>) -> Result<(), UpstreamError> {
         let came = frame.data_ref().map_or(0, |data| data.len() as u64);
         self.seen += came;
+        self.pace(came);
         if let Some(counter) = &self.counter {
             counter.fetch_add(came, Ordering::Relaxed);
         }
@@ -78,14 +98,26 @@ impl Guarded {
         Ok(())
     }
 
+    /// The time begins anew where enough came.
+    fn pace(&mut self, came: u64) {
+        self.came = self.came.saturating_add(came);
+        let waited = self.waiting_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        if self.came >= self.enough {
+            (self.came, self.left) = (0, self.idle);
+        } else {
+            self.left = self.left.saturating_sub(waited);
+        }
+    }
+
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<UpstreamError> {
-        if !self.waiting {
-            self.waiting = true;
-            self.timer.as_mut().reset(Instant::now() + self.idle);
+        if self.waiting_since.is_none() {
+            let now = Instant::now();
+            self.waiting_since = Some(now);
+            self.timer.as_mut().reset(now + self.left);
         }
         self.timer.as_mut().poll(cx).map(|()| UpstreamError::Timeout {
             url: redacted(&self.url),
-            what: "the next part of the body",
+            what: if self.came == 0 { "the next part of the body" } else { "enough of the body" },
             limit: self.idle,
         })
     }
@@ -106,7 +138,6 @@ impl HttpBody for Guarded {
                 return this.poll_silence(cx).map(|error| Some(Err(error.into())));
             }
         };
-        this.waiting = false;
         let result = match frame {
             Some(Ok(frame)) => this.check(&frame).map(|()| frame),
             Some(Err(error)) => Err(UpstreamError::sort(&this.url, &error, false)),

@@ -25,6 +25,8 @@ pub(crate) enum Reply {
     Hang(Vec<u8>),
     /// Sends the first, and then the second again and again.
     Endless(Vec<u8>, Vec<u8>),
+    /// Sends the first, and then the second again and again, with a pause each time.
+    Trickle(Vec<u8>, Vec<u8>, Duration),
     /// Sends this and becomes a tunnel to that address.
     Tunnel(Vec<u8>, SocketAddr),
 }
@@ -202,6 +204,13 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
                 write(&mut stream, &first, &state).await?;
                 loop {
                     write(&mut stream, &again, &state).await?;
+                }
+            }
+            Reply::Trickle(first, again, pause) => {
+                write(&mut stream, &first, &state).await?;
+                loop {
+                    write(&mut stream, &again, &state).await?;
+                    tokio::time::sleep(pause).await;
                 }
             }
             Reply::Tunnel(bytes, to) => {

@@ -10,6 +10,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod attacks;
 mod bad_input;
 mod bundle;
 mod churn;
@@ -17,6 +18,7 @@ mod cli;
 mod cost;
 mod crash;
 mod disk;
+mod foreign;
 mod freshness;
 mod harness;
 mod harness_faults;

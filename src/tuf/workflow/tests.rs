@@ -265,3 +265,30 @@ proptest! {
         }
     }
 }
+
+/// One key signs all bins: what tells them apart is the name in them, or else the targets.
+#[test]
+fn a_bin_in_the_place_of_another_is_noticed() {
+    let (key, _) = key(9);
+    let id = key.id().0;
+    let delegations: Delegations = serde_json::from_value(json!({
+        "keys": {&id: key},
+        "succinct_roles": {"bit_length": 4, "keyids": [id], "name_prefix": "bins", "threshold": 1},
+    }))
+    .unwrap();
+    let check = |name: &str, value: &Value| {
+        let (entry, delegator) = (MetaFile::version(2), Delegator::Role(&delegations));
+        let checked = targets(delegator, name, &entry, &sign(value, &[9]), now());
+        checked.map(drop).map_err(|error| error.flaw.label())
+    };
+    // SHA-256 of "Hello" begins with 1.
+    let mut bin = targets_value(2);
+    bin["targets"]["Hello"] = json!({"hashes": {"sha256": "0".repeat(64)}, "length": 1});
+    assert_eq!(check("bins-1", &bin), Ok(()));
+    assert_eq!(check("bins-2", &bin), Err("bin"));
+    bin["targets"] = json!({});
+    assert_eq!(check("bins-2", &bin), Ok(()), "nothing tells");
+    bin["bin"] = "bins-1".into();
+    assert_eq!(check("bins-1", &bin), Ok(()));
+    assert_eq!(check("bins-2", &bin), Err("bin"));
+}

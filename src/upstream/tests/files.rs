@@ -129,6 +129,30 @@ async fn bodies_are_bounded_and_watched() {
     }
 }
 
+/// Never silent for long, and never done.
+#[tokio::test]
+async fn a_trickle_ends_and_a_slow_stream_does_not() {
+    let pause = Duration::from_millis(40);
+    let mirror = Mirror::start(move |_, request| match request {
+        r if r.contains("/trickle ") => {
+            Reply::Trickle("HTTP/1.0 200 OK\r\n\r\n".into(), vec![0], pause)
+        }
+        _ => Reply::Trickle(
+            "HTTP/1.1 200 OK\r\nContent-Length: 4096\r\n\r\n".into(),
+            vec![0; 128],
+            pause,
+        ),
+    })
+    .await;
+    let idle_timeout = Duration::from_millis(400);
+    let client = client(&UpstreamConfig { idle_timeout, ..mirror.config() });
+    let reply = client.file(&mirror.url("/trickle")).await.unwrap();
+    let Err(BodyError::Upstream(error)) = all(reply).await else { panic!("it ended well") };
+    assert!(matches!(error, UpstreamError::Timeout { .. }), "{error}");
+    let reply = client.file(&mirror.url("/slow")).await.unwrap();
+    assert_eq!(all(reply).await.unwrap().len(), 4096);
+}
+
 #[tokio::test]
 async fn a_slow_reader_is_no_silence() {
     let big = vec![7; 3 << 20];

@@ -1,12 +1,15 @@
 //! What the scenarios are made of.
 
+pub mod attacker;
 pub mod balancer;
 pub mod clients;
 pub mod clock;
 pub mod disk;
 pub mod fault_proxy;
+pub mod forge;
 pub mod hostile;
 pub mod http;
+pub mod lie;
 pub mod mirror;
 pub mod packages;
 pub mod process;

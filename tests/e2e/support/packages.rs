@@ -41,6 +41,15 @@ impl Package {
         self.module().replace('_', "-")
     }
 
+    /// A wheel's `METADATA`: what `<filename>.metadata` is (PEP 658).
+    pub fn core_metadata(&self) -> Vec<u8> {
+        let mut archive = ZipArchive::new(Cursor::new(&self.bytes)).expect("a wheel");
+        let name = format!("{}-{}.dist-info/METADATA", self.module(), self.version);
+        let mut bytes = Vec::new();
+        archive.by_name(&name).expect("METADATA").read_to_end(&mut bytes).expect("its bytes");
+        bytes
+    }
+
     /// What an installer must write of its module, by path.
     pub fn module_files(&self) -> Vec<(String, Vec<u8>)> {
         let wheel = match self.filename.ends_with(".whl") {

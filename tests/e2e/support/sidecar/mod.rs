@@ -11,7 +11,7 @@ use std::process::Output;
 use std::time::Duration;
 
 pub use self::objects::Objects;
-pub use self::setup::{Kind, Setup, countersign, init, initialized};
+pub use self::setup::{Kind, Setup, binary, countersign, init, initialized};
 
 use self::metrics::Metrics;
 use super::clients::TufClient;

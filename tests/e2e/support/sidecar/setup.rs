@@ -53,8 +53,8 @@ pub fn initialized() -> Bucket {
     bucket
 }
 
-/// Without the variables of whoever runs the tests.
-fn binary() -> Command {
+/// The binary, without the variables of whoever runs the tests.
+pub fn binary() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_countersign")))
 }
 

@@ -1,0 +1,87 @@
+//! Freeze: nothing newer is let through. What was verified holds until it expires, and no longer.
+
+use std::sync::Arc;
+
+use super::scene::{Old, Scene, World};
+use super::victim::{Settings, Victim, says};
+use crate::support::attacker::Place;
+use crate::support::clock::WrongClock;
+use crate::support::lie::Lie;
+use crate::support::packages::wheel;
+use crate::support::tools::need;
+
+/// A timestamp and a snapshot are valid for one.
+const DAYS: i64 = 2 * 86_400;
+
+/// The sidecar and the gateway live by one clock.
+struct Frozen {
+    clock: WrongClock,
+    scene: Scene,
+    old: Old,
+}
+
+impl Frozen {
+    fn new(project: &str) -> Self {
+        let clock = WrongClock::new();
+        let world = Arc::new(World::start(|setup| setup.clock(&clock)));
+        let (scene, old) = Scene::of(world, wheel(project, "1.0")).patch();
+        Self { clock, scene, old }
+    }
+
+    fn victim(&self) -> Victim {
+        Victim::with(&self.scene, &Settings { clock: Some(&self.clock), ..Settings::default() })
+    }
+}
+
+/// The same signed state again and again: no check fails until it expires, and then it does.
+#[test]
+fn indefinite_freeze() {
+    need!(Python, Faketime);
+    let frozen = Frozen::new("qx-frozen");
+    let Frozen { clock, scene, old } = &frozen;
+    scene.attacker.serve(&old.repository);
+    let victim = frozen.victim();
+    victim.installs(&old.file);
+
+    clock.turn(DAYS);
+    scene.plain_installs(&old.file);
+    victim.refuses_page(&scene.good, &["timestamp", "expired"]);
+    scene.attacker.leave();
+    victim.installs(&scene.good);
+}
+
+/// There is no timestamp to be had. What was verified is good until it expires; who has verified nothing gets nothing.
+#[test]
+fn withheld_timestamp() {
+    need!(Python, Faketime);
+    let frozen = Frozen::new("qx-withheld");
+    let Frozen { clock, scene, old } = &frozen;
+    let victims: Vec<_> = (0..3).map(|_| frozen.victim()).collect();
+    scene.attacker.serve(&old.repository);
+    for victim in &victims {
+        victim.installs(&old.file);
+    }
+    let timestamp = Place::role("timestamp");
+    let lies = [Lie::status(404), Lie::status(503), Lie::json(Vec::new()).promising(900)];
+    for (victim, lie) in victims.iter().zip(&lies) {
+        scene.attacker.instead(timestamp.clone(), lie.clone());
+        victim.refreshes(scene);
+        victim.installs(&old.file);
+        victim.expect_logged(&["timestamp"]);
+        let new = frozen.victim();
+        let answer = new.page(&scene.good);
+        assert!(matches!(answer.status, 502..=504), "{}", answer.text());
+        says(&answer, &["timestamp"]);
+        new.installs_nothing(&scene.good);
+    }
+
+    clock.turn(DAYS);
+    scene.plain_installs(&old.file);
+    for victim in &victims {
+        victim.refuses_page(&scene.good, &["expired"]);
+    }
+    scene.attacker.leave();
+    for victim in &victims {
+        victim.installs(&scene.good);
+    }
+}

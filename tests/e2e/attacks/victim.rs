@@ -1,0 +1,174 @@
+//! A gateway that asks the attacker, and what its users see.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::scene::Scene;
+use crate::support::attacker::Place;
+use crate::support::clients::{Install, Installer};
+use crate::support::clock::WrongClock;
+use crate::support::http::{JSON, Request, Response, get};
+use crate::support::packages::Package;
+use crate::support::process::Daemon;
+use crate::support::sidecar::{SOON, binary, target_path};
+use crate::support::{eventually, secs};
+
+/// `countersign gateway`, with a state of its own.
+pub struct Victim {
+    daemon: Daemon,
+    origin: String,
+    _folder: TempDir,
+}
+
+/// How a gateway is started.
+#[derive(Default)]
+pub struct Settings<'a> {
+    pub clock: Option<&'a WrongClock>,
+    pub flags: &'a [&'a str],
+}
+
+impl Victim {
+    /// Knows the root, and nothing else yet.
+    pub fn of(scene: &Scene) -> Self {
+        Self::with(scene, &Settings::default())
+    }
+
+    pub fn with(scene: &Scene, settings: &Settings) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = scene.world.sidecar.root();
+        let daemon = launch(&scene.attacker.simple_url(), &root, folder.path(), settings);
+        let mut victim = Self { daemon, origin: String::new(), _folder: folder };
+        victim.origin = victim.daemon.wait_for("the gateway", secs(60), address);
+        victim
+    }
+
+    pub fn simple_url(&self) -> String {
+        format!("{}/simple/", self.origin)
+    }
+
+    /// Its answer on a project's page.
+    pub fn page(&self, file: &Package) -> Response {
+        let url = format!("{}{}/", self.simple_url(), file.normalized());
+        Request::new("GET", &url).header("Accept", JSON).send()
+    }
+
+    /// Its answer on a file.
+    pub fn file(&self, file: &Package) -> Response {
+        get(&self.file_url(file))
+    }
+
+    pub fn core_metadata(&self, file: &Package) -> Response {
+        get(&format!("{}.metadata", self.file_url(file)))
+    }
+
+    fn file_url(&self, file: &Package) -> String {
+        format!("{}/tuf/targets/{}", self.origin, target_path(file))
+    }
+
+    /// By the file's own URL, without any hash.
+    pub fn install_url(&self, installer: Installer, file: &Package) -> Install {
+        installer.install_url(&self.simple_url(), &self.file_url(file))
+    }
+
+    /// Waits until it has asked for a timestamp again.
+    pub fn refreshes(&self, scene: &Scene) {
+        scene.attacker.forget();
+        eventually("a refresh", SOON, || {
+            self.page(&scene.good);
+            (scene.attacker.asked(&Place::role("timestamp")) > 0).then_some(())
+        });
+    }
+
+    pub fn install(&self, installer: Installer, file: &Package) -> Install {
+        installer.install(&self.simple_url(), [file.project.as_str()])
+    }
+
+    /// pip and uv install exactly this, at the latest soon.
+    pub fn installs(&self, file: &Package) {
+        eventually("a good page", SOON, || (self.page(file).status == 200).then_some(()));
+        for installer in Installer::CURRENT {
+            self.install(installer, file).expect(file);
+        }
+    }
+
+    /// The page is refused: 403, with a reason, a sentence, and a line in the log with these words; and pip and uv
+    /// install nothing.
+    pub fn refuses_page(&self, file: &Package, words: &[&str]) {
+        let answer = eventually("a refusal", SOON, || {
+            let answer = self.page(file);
+            (answer.status != 200).then_some(answer)
+        });
+        self.is_refusal(&answer, words);
+        self.installs_nothing(file);
+    }
+
+    /// The same of a file.
+    pub fn refuses_file(&self, file: &Package, words: &[&str]) {
+        self.is_refusal(&self.file(file), words);
+        self.installs_nothing(file);
+    }
+
+    pub fn installs_nothing(&self, file: &Package) {
+        for installer in Installer::CURRENT {
+            self.install(installer, file).expect_refused(file);
+        }
+    }
+
+    fn is_refusal(&self, answer: &Response, words: &[&str]) {
+        assert_eq!(answer.status, 403, "{}", answer.text());
+        self.explains(answer, words);
+    }
+
+    /// Its reason is in the answer, and in the log.
+    pub fn explains(&self, answer: &Response, words: &[&str]) {
+        says(answer, words);
+        self.expect_logged(words);
+    }
+
+    /// One line of the log has all of these in it.
+    pub fn expect_logged(&self, words: &[&str]) {
+        eventually(&format!("a log line with {words:?}"), SOON, || {
+            let log = self.daemon.log();
+            log.lines().any(|line| words.iter().all(|word| line.contains(word))).then_some(())
+        });
+    }
+
+    pub fn peak_memory(&self) -> u64 {
+        self.daemon.peak_memory()
+    }
+}
+
+/// An answer that tells its reader which check failed: pip shows the phrase, uv title and detail.
+pub fn says(answer: &Response, words: &[&str]) {
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    let problem = answer.json();
+    let detail = problem["detail"].as_str().expect("a detail");
+    let all = format!("{} {detail}", answer.reason);
+    for word in words {
+        assert!(all.contains(word), "no {word:?} in {all:?}");
+    }
+    assert!(answer.reason.len() > "Service Unavailable".len(), "{}", answer.reason);
+}
+
+fn launch(index: &str, root: &Path, folder: &Path, settings: &Settings) -> Daemon {
+    let mut command = binary();
+    command.args(["gateway", "--index", index, "--listen", "127.0.0.1:0"]).arg("--root").arg(root);
+    command.args(settings.flags);
+    command.current_dir(folder).env("HOME", folder);
+    command.env("XDG_DATA_HOME", folder.join("data")).env("XDG_CACHE_HOME", folder.join("cache"));
+    if let Some(clock) = settings.clock {
+        command.envs(clock.env());
+    }
+    Daemon::spawn(&mut command, &folder.join("gateway.log"))
+}
+
+/// The origin in the line with which it begins.
+fn address(log: &str) -> Option<String> {
+    let line = log.lines().find(|line| line.contains("listening"))?;
+    let start = line.find("127.0.0.1:")?;
+    let rest = &line[start..];
+    let end =
+        rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(rest.len());
+    Some(format!("http://{}", &rest[..end]))
+}
