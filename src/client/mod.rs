@@ -26,6 +26,8 @@ pub mod remote;
 pub mod session;
 pub mod state;
 mod tally;
+#[cfg(test)]
+mod tests;
 pub mod trust;
 pub mod updater;
 mod view;

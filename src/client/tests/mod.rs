@@ -1,0 +1,4 @@
+//! The client before a real publisher.
+
+mod never_back;
+mod world;
