@@ -46,7 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::NewRoot),
         1 => (0..10i64).prop_map(|hours| Step::Pass { hours }),
         6 => mood().prop_map(Step::Refresh),
-        2 => [mood(), mood()].prop_map(Step::Both),
+        4 => [mood(), mood()].prop_map(Step::Both),
         1 => Just(Step::Restart),
     ]
 }
@@ -176,7 +176,7 @@ async fn never_back(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn what_is_trusted_never_goes_back(steps in vec(step(), 1..24)) {

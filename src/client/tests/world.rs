@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -143,6 +144,8 @@ impl Liar {
 
     /// The object called `right`, or one of those that are like it, or nothing.
     async fn answer(&self, right: Option<String>, like: Vec<String>) -> Option<Bytes> {
+        // So that of two who ask at once now one, now the other is first.
+        tokio::time::sleep(Duration::from_millis(self.roll(3) as u64)).await;
         let lies = self.mood.lock().unwrap().lies;
         if self.roll(100) as u64 >= lies {
             return self.store.read(&right?).await.unwrap();
