@@ -12,6 +12,7 @@
 
 mod attacks;
 mod bad_input;
+mod bundle;
 mod churn;
 mod cli;
 mod cost;
