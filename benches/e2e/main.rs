@@ -14,6 +14,7 @@
 
 mod connection;
 mod file;
+mod install;
 mod load;
 mod machine;
 mod memory;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
             Figure::File => file::measure(&options),
             Figure::Memory => memory::measure(&options),
             Figure::Metadata => metadata::measure(&options),
+            Figure::Install => install::measure(&options),
         };
         for table in tables {
             println!("{table}");

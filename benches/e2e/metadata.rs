@@ -88,7 +88,7 @@ impl Client {
         let (metadata, targets) = (served.url("metadata/"), served.url("targets/"));
         let root = folder.join("first.json");
         std::fs::write(&root, served.root()).expect("a file");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/e2e/metadata/cost.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/e2e/cost.py");
         let mut command = Command::new(python("python"));
         command.arg(&script);
         match self {

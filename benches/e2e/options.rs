@@ -15,7 +15,7 @@ pub struct Options {
     figures: Vec<Figure>,
 
     /// How often each thing is measured [default: 20 uploads, 10 publications of one file and fewer
-    /// of more, 7 of page and file, 3 of memory, 5 of metadata].
+    /// of more, 7 of page and file, 3 of memory, 5 of metadata, 7 of install].
     #[arg(long)]
     runs: Option<usize>,
 
@@ -51,6 +51,8 @@ pub enum Figure {
     Memory,
     /// What a client pays in metadata for an install, beside python-tuf.
     Metadata,
+    /// `pip install` through `countersign run`, beside plain pip.
+    Install,
 }
 
 impl Options {

@@ -10,12 +10,14 @@ use crate::telemetry::log as logging;
 
 pub mod allow;
 pub mod block;
+pub mod bundle;
 pub mod check;
 mod environment;
 pub mod export;
 mod flags;
 pub mod fsck;
 pub mod gc;
+pub mod index_flags;
 pub mod init;
 pub mod inspect;
 pub mod log;
@@ -24,6 +26,7 @@ mod progress;
 mod report;
 pub mod restore;
 pub mod serve;
+pub mod trust;
 pub mod tuf;
 
 pub use environment::Environment;
@@ -90,6 +93,12 @@ pub enum Command {
     /// Show the journal: what was published, when and by whom.
     #[command(long_about = log::ABOUT)]
     Log(log::Args),
+    /// Say which root is trusted for which index.
+    #[command(long_about = trust::ABOUT)]
+    Trust(trust::Args),
+    /// Put what is needed of an index into one file, for a place without a network.
+    #[command(long_about = bundle::ABOUT)]
+    Bundle(bundle::Args),
     /// Verify and fetch from any TUF repository.
     #[command(long_about = tuf::ABOUT)]
     Tuf(tuf::Args),
@@ -109,6 +118,8 @@ impl Command {
             Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
+            Self::Trust(args) => trust::run(args).await,
+            Self::Bundle(args) => bundle::run(args).await,
             Self::Tuf(args) => tuf::run(args, environment).await,
         }
     }

@@ -161,7 +161,9 @@ fn remove(args: &Remove) -> anyhow::Result<ExitCode> {
     let store = TrustStore::new(&data(args.data.as_ref()).map_err(refused)?);
     let index = index_url(&args.index).map_err(refused)?;
     if !store.remove(&index)? {
-        return Err(Usage(format!("no root is pinned for {index}: see `countersign trust list`")).into());
+        return Err(
+            Usage(format!("no root is pinned for {index}: see `countersign trust list`")).into()
+        );
     }
     say(&format!("forgotten: {index}"));
     Ok(ExitCode::SUCCESS)

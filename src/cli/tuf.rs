@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use url::Url;
 
 use super::{Environment, Usage};
-use crate::client::{Http, Settings, State, Tally, Updater, View, download};
+use crate::client::{Http, Names, Settings, State, Tally, Updater, View, download};
 use crate::config::{Access, LimitsConfig, UpstreamConfig};
 use crate::upstream::Upstream;
 
@@ -44,6 +44,9 @@ pub struct Args {
     /// The folder that targets are written to
     #[arg(long, value_name = "DIR")]
     pub target_dir: Option<PathBuf>,
+    /// Targets lie under their own names, without a hash, though the repository has consistent snapshots
+    #[arg(long)]
+    pub plain_names: bool,
     /// What to do.
     #[command(subcommand)]
     pub task: Task,
@@ -81,9 +84,10 @@ pub async fn run(args: Args, _: &Environment) -> anyhow::Result<ExitCode> {
             if args.target_name.is_empty() {
                 return Err(missing("--target-name"));
             }
+            let names = if args.plain_names { Names::Plain } else { Names::Hashed };
             let (remote, view) = args.refresh().await?;
             for name in &args.target_name {
-                let place = download(&view, &remote, name, into).await?;
+                let place = download(&view, &remote, name, into, names).await?;
                 tracing::info!(name, place = %place.display(), "verified");
             }
         }

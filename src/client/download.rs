@@ -16,6 +16,16 @@ use crate::upstream::{Body, BodyError};
 /// How much is read at once, bytes.
 const CHUNK: usize = 64 * 1024;
 
+/// Under which names a repository with consistent snapshots has its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Names {
+    /// With a hash before the name, as the specification says (6.2.1).
+    #[default]
+    Hashed,
+    /// As they are: some repositories serve files that lie there anyway.
+    Plain,
+}
+
 /// Puts the target at `path` into the folder `into`, under its percent-encoded name, unless it is there already: where it lies
 /// then. Nothing unverified is left there.
 ///
@@ -26,6 +36,7 @@ pub async fn download(
     remote: &dyn Remote,
     path: &str,
     into: &Path,
+    names: Names,
 ) -> Result<PathBuf, ClientError> {
     let target = view.target(path).await?;
     let target = target.ok_or_else(|| ClientError::NoTarget { path: path.to_owned() })?;
@@ -33,7 +44,11 @@ pub async fn download(
     if is_there(&place, path, &target).await {
         return Ok(place);
     }
-    let fetched = remote.open(&view.fetched_as(path, &target)).await;
+    let name = match names {
+        Names::Hashed => view.fetched_as(path, &target),
+        Names::Plain => path.to_owned(),
+    };
+    let fetched = remote.open(&name).await;
     let reply = fetched.map_err(RemoteError::from)?;
     let temporary = into.join(format!(".{}.part", std::process::id()));
     let mut written = write(reply.body, path, &target, &temporary).await;

@@ -212,7 +212,7 @@ impl Updater {
             .as_ref()
             .and_then(|bytes| self.still("snapshot", workflow::stored_snapshot(root, bytes)));
         let limit = entry.length.unwrap_or(self.inner.settings.limits.snapshot);
-        let name = versioned(root, "snapshot", entry);
+        let name = versioned(root.consistent_snapshot, "snapshot", entry);
         let bytes = self.inner.fetch("snapshot", &name, limit).await?;
         let new = workflow::snapshot(root, entry, &bytes, now)?;
         if let Some(trusted) = trusted {
@@ -236,7 +236,7 @@ impl Updater {
             return Ok(targets);
         }
         let limit = entry.length.unwrap_or(self.inner.settings.limits.targets);
-        let name = versioned(root, "targets", entry);
+        let name = versioned(root.consistent_snapshot, "targets", entry);
         let bytes = self.inner.fetch("targets", &name, limit).await?;
         let targets = check(&bytes)?;
         self.replace("targets", stored, bytes).await?;
@@ -312,7 +312,8 @@ impl Inner {
             return Ok(role);
         }
         let limit = entry.length.unwrap_or(self.settings.limits.targets);
-        let bytes = self.fetch(name, &versioned(root, name, entry), limit).await?;
+        let bytes =
+            self.fetch(name, &versioned(root.consistent_snapshot, name, entry), limit).await?;
         let role = check(&bytes)?;
         if let Err(error) = self.state.keep(name, bytes).await {
             tracing::warn!(%error, "this role will have to be fetched again");
@@ -322,8 +323,8 @@ impl Inner {
 }
 
 /// The name of a metadata file in the repository.
-fn versioned(root: &Root, role: &str, entry: &MetaFile) -> String {
-    match root.consistent_snapshot {
+pub(super) fn versioned(consistent_snapshot: bool, role: &str, entry: &MetaFile) -> String {
+    match consistent_snapshot {
         true => format!("{}.{}.json", entry.version, quoted(role)),
         false => format!("{}.json", quoted(role)),
     }

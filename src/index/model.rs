@@ -31,6 +31,14 @@ pub struct ProjectPage {
     pub meta_extra: BTreeMap<String, Value>,
 }
 
+impl ProjectPage {
+    /// The file of that name, where the page lists it.
+    pub fn file(&self, filename: &str) -> Option<&File> {
+        let found = self.files.binary_search_by(|file| file.filename.as_str().cmp(filename));
+        found.ok().and_then(|at| self.files.get(at))
+    }
+}
+
 /// One distribution file of a project page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct File {
@@ -85,6 +93,16 @@ pub enum CoreMetadata {
     Unhashed,
     /// There is some: hash algorithm to lower-case hex digest.
     Hashes(BTreeMap<String, String>),
+}
+
+impl CoreMetadata {
+    /// Its SHA-256 in hex, where one is given.
+    pub fn sha256(&self) -> Option<&str> {
+        match self {
+            Self::Hashes(hashes) => hashes.get("sha256").map(String::as_str),
+            Self::None | Self::Unhashed => None,
+        }
+    }
 }
 
 /// A project's status (PEP 792).

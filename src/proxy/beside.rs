@@ -8,7 +8,6 @@ use url::Url;
 
 use super::source::{Listed, beside};
 use super::{Answer, Problem, Proxy};
-use crate::index::CoreMetadata;
 use crate::serving::document::{REVALIDATE, send};
 use crate::serving::route::Part;
 use crate::serving::{Bare, Key, Pinned};
@@ -25,7 +24,9 @@ const PROVENANCE: u64 = 16 * 1024 * 1024;
 impl Proxy {
     /// `<file>.metadata` (PEP 658), where the page promises it with a hash.
     pub(super) async fn core_metadata(&self, request: &Parts, listed: &Listed) -> Answer {
-        let digest = promised(&listed.file.core_metadata).ok_or_else(|| {
+        let promised: Option<Digest> =
+            listed.file.core_metadata.sha256().and_then(|hex| hex.parse().ok());
+        let digest = promised.ok_or_else(|| {
             Problem::not_found(format!("No core metadata of {} is signed", listed.file.filename))
         })?;
         let filename = &listed.file.filename;
@@ -72,12 +73,5 @@ impl Proxy {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         send(&mut response, &request.method, bytes);
         Ok(response)
-    }
-}
-
-fn promised(metadata: &CoreMetadata) -> Option<Digest> {
-    match metadata {
-        CoreMetadata::Hashes(hashes) => hashes.get("sha256")?.parse().ok(),
-        CoreMetadata::None | CoreMetadata::Unhashed => None,
     }
 }

@@ -44,7 +44,7 @@ mod page;
 mod passthrough;
 mod source;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod upload;
 
 use desk::MirrorDesk;

@@ -41,11 +41,6 @@ pub(super) fn not_listed(project: &ProjectName, filename: &str) -> Problem {
     Problem::not_found(format!("The signed page of {project} lists no {filename}"))
 }
 
-fn find<'a>(page: &'a ProjectPage, filename: &str) -> Option<&'a File> {
-    let found = page.files.binary_search_by(|file| file.filename.as_str().cmp(filename));
-    found.ok().and_then(|at| page.files.get(at))
-}
-
 impl Proxy {
     /// Why the signed page of `project` does not list the file.
     async fn not_listed(&self, project: &ProjectName, filename: &str) -> Result<Problem, Problem> {
@@ -68,12 +63,12 @@ impl Proxy {
         let is_wanted = |file: &File| {
             wanted.is_none_or(|digest| file.sha256().is_some_and(|hex| *hex == digest.to_string()))
         };
-        let lists = |page: &ProjectPage| find(page, filename).is_some_and(is_wanted);
+        let lists = |page: &ProjectPage| page.file(filename).is_some_and(is_wanted);
         let page = match self.repository.model_where(project, lists).await? {
             Some(page) => page,
             None => self.model(project).await?,
         };
-        match find(&page, filename) {
+        match page.file(filename) {
             Some(file) => Ok(Listed { project: project.clone(), file: file.clone() }),
             None => Err(self.not_listed(project, filename).await?),
         }

@@ -2,6 +2,7 @@
 //!
 //! 404 only for what is not there (uv then asks the next index), 403 for policy, 502 and 503 for failure.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use crate::upstream::{Body, UpstreamError, body};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     kind: Kind,
+    title: Cow<'static, str>,
     /// One or two sentences: what failed, on what, what to do. uv shows it to its user.
     detail: String,
     retry_after: Option<Duration>,
@@ -38,6 +40,8 @@ pub enum Kind {
     Mismatch,
     /// Nothing signed vouches for it.
     Unsigned,
+    /// What a repository sent failed a check.
+    Distrust,
     /// The operator withdrew it.
     Blocked,
     /// It lies at an origin that is not allowed.
@@ -55,7 +59,9 @@ impl Kind {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::NotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::Mismatch | Self::Unsigned | Self::Blocked | Self::Origin => StatusCode::FORBIDDEN,
+            Self::Mismatch | Self::Unsigned | Self::Distrust | Self::Blocked | Self::Origin => {
+                StatusCode::FORBIDDEN
+            }
             Self::Upstream => StatusCode::BAD_GATEWAY,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -70,6 +76,7 @@ impl Kind {
             Self::NotAcceptable => "not-acceptable",
             Self::Mismatch => "mismatch",
             Self::Unsigned => "unsigned",
+            Self::Distrust => "distrust",
             Self::Blocked => "blocked",
             Self::Origin => "origin",
             Self::Upstream => "upstream",
@@ -85,24 +92,19 @@ impl Kind {
             Self::NotAcceptable => "Not acceptable",
             Self::Mismatch => "Blocked by countersign: bytes differ from the signed hash",
             Self::Unsigned => "Blocked by countersign: nothing signed vouches for this",
+            Self::Distrust => "Blocked by countersign: a check failed",
             Self::Blocked => "Blocked by countersign: withdrawn by the operator",
             Self::Origin => "Blocked by countersign: outside the allowed origins",
             Self::Upstream => "The mirror failed",
             Self::Unavailable => "Not available for now",
         }
     }
-
-    /// What stands in the status line in place of the usual words: pip shows it and nothing else.
-    fn reason_phrase(self) -> Option<ReasonPhrase> {
-        let refused = self.status() == StatusCode::FORBIDDEN;
-        refused.then(|| ReasonPhrase::try_from(self.title().as_bytes()).ok()).flatten()
-    }
 }
 
 impl Problem {
     /// A problem of that kind.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), retry_after: None }
+        Self { kind, title: kind.title().into(), detail: detail.into(), retry_after: None }
     }
 
     /// What is asked for is not there.
@@ -117,7 +119,22 @@ impl Problem {
 
     /// It fails for now; ask again after `wait`.
     pub fn unavailable(detail: impl Into<String>, wait: Duration) -> Self {
-        Self { kind: Kind::Unavailable, detail: detail.into(), retry_after: Some(wait) }
+        Self { retry_after: Some(wait), ..Self::new(Kind::Unavailable, detail) }
+    }
+
+    /// The same, under a title that says more. pip shows it where it is a refusal, and nothing else.
+    pub fn titled(self, title: impl Into<Cow<'static, str>>) -> Self {
+        Self { title: title.into(), ..self }
+    }
+
+    /// What kind of problem it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What failed, on what, and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Whether what was asked for is not there.
@@ -132,19 +149,25 @@ impl Problem {
         response
     }
 
+    /// What stands in the status line in place of the usual words.
+    fn reason_phrase(&self) -> Option<ReasonPhrase> {
+        let refused = self.kind.status() == StatusCode::FORBIDDEN;
+        refused.then(|| ReasonPhrase::try_from(self.title.as_bytes().to_vec()).ok()).flatten()
+    }
+
     /// The answer, and its body apart.
     fn response(&self) -> (Response<Body>, Bytes) {
-        let Self { kind, detail, retry_after } = self;
+        let Self { kind, title, detail, retry_after } = self;
         let status = kind.status();
         let problem = json!({
             "type": format!("urn:countersign:problem:{}", kind.name()),
-            "title": kind.title(),
+            "title": title,
             "status": status.as_u16(),
             "detail": detail,
         });
         let mut response = Response::new(body::empty());
         *response.status_mut() = status;
-        if let Some(phrase) = kind.reason_phrase() {
+        if let Some(phrase) = self.reason_phrase() {
             response.extensions_mut().insert(phrase);
         }
         let headers = response.headers_mut();

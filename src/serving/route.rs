@@ -206,6 +206,14 @@ fn is_index_file(segments: &[&str]) -> bool {
     segments.last().is_some_and(|name| name.starts_with("index."))
 }
 
+/// A distribution file, or what belongs to it, at a path that ends like its target path, wherever the repository lies.
+pub fn file_anywhere(path: &str) -> Option<Resource> {
+    let segments = segments(path)?;
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let [.., "targets", first, project, name] = *segments else { return None };
+    target(first, project, name).filter(|resource| matches!(resource, Resource::FileTarget { .. }))
+}
+
 /// Below the TUF prefix.
 fn in_repository(rest: &[&str]) -> Resource {
     match rest {

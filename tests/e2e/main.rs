@@ -17,6 +17,7 @@ mod cli;
 mod cost;
 mod crash;
 mod disk;
+mod foreign;
 mod freshness;
 mod harness;
 mod harness_faults;

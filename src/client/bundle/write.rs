@@ -28,7 +28,7 @@ impl Writer {
         let mut options = tempfile::Builder::new();
         // What the umask leaves of it.
         options.prefix(".countersign-").suffix(".part").permissions(Permissions::from_mode(0o666));
-        let aside = options.tempfile_in(folder(path)).map_err(failed())?;
+        let aside = options.tempfile_in(folder_of(path)).map_err(failed())?;
         let time = u64::try_from(manifest.made.time().as_second()).unwrap_or_default();
         let tar = Builder::new(BufWriter::with_capacity(256 << 10, aside));
         let mut writer = Self { path: path.to_owned(), tar, time };
@@ -101,11 +101,12 @@ fn place(tar: Builder<BufWriter<NamedTempFile>>, path: &Path) -> io::Result<u64>
     let length = aside.as_file().metadata()?.len();
     aside.persist(path).map_err(|error| error.error)?;
     // So that the new name, too, outlives a power cut.
-    File::open(folder(path))?.sync_all()?;
+    File::open(folder_of(path))?.sync_all()?;
     Ok(length)
 }
 
-fn folder(path: &Path) -> &Path {
+/// Where a file is to lie.
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

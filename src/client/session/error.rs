@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use url::Url;
-
 use crate::client::ClientError;
 use crate::client::folders::NoHome;
 use crate::client::trust::{RootFlaw, TrustError};
@@ -57,7 +55,7 @@ pub enum SessionError {
         "no root is pinned for {0}: the first time, say which one to trust, with --root FILE (its 1.root.json) or --root-sha256 HEX. \
 Get either from whoever runs the sidecar, and not over the way that is to be checked; `countersign inspect` shows the SHA-256 there"
     )]
-    NotPinned(Url),
+    NotPinned(String),
     /// There is no folder for what is trusted.
     #[error(transparent)]
     NoHome(#[from] NoHome),
@@ -71,7 +69,7 @@ take it with --index-url; where its repository lies elsewhere, say so with --tuf
     )]
     NotASidecar {
         /// The index.
-        index: Url,
+        index: String,
         /// What it answered.
         why: String,
     },
@@ -82,7 +80,7 @@ sidecar, which shows what it serves to everybody"
     )]
     LoginWanted {
         /// The index.
-        index: Url,
+        index: String,
         /// 401 or 403.
         code: u16,
     },
@@ -90,7 +88,7 @@ sidecar, which shows what it serves to everybody"
     #[error("{index} redirects to {to}: give that URL instead, if it is trusted")]
     Moved {
         /// The index.
-        index: Url,
+        index: String,
         /// Where it leads, redacted.
         to: String,
     },
@@ -114,7 +112,7 @@ on the way. Trust neither before whoever runs the sidecar says which one is righ
     )]
     OtherRoot {
         /// Where it lies.
-        url: Url,
+        url: String,
         /// What came.
         found: Digest,
         /// What was asked for.
@@ -124,7 +122,7 @@ on the way. Trust neither before whoever runs the sidecar says which one is righ
     #[error("{url} cannot be trusted as a root: {flaw}")]
     Root {
         /// Where it lies.
-        url: Url,
+        url: String,
         /// What is wrong with it.
         flaw: RootFlaw,
     },

@@ -132,7 +132,7 @@ pub async fn pin(options: &SessionOptions) -> Result<Added, SessionError> {
             };
             (site.first_root(&tuf, sha256).await?, Some(tuf))
         }
-        (None, None) => return Err(SessionError::NotPinned(index)),
+        (None, None) => return Err(SessionError::NotPinned(index.into())),
     };
     let now = Timestamp::now();
     if let Some(expiry) = root.expired(now) {

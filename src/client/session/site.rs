@@ -68,10 +68,10 @@ impl Site {
     pub(super) async fn repository(&self) -> Result<Url, SessionError> {
         let answer = self.upstream.probe(&self.index, JSON, 0).await?;
         match answer.status {
-            200..300 => (),
+            200..=299 => (),
             301 | 302 | 303 | 307 | 308 => return Err(self.moved(&answer)),
             code @ (401 | 403) => {
-                return Err(SessionError::LoginWanted { index: self.index.clone(), code });
+                return Err(SessionError::LoginWanted { index: self.index.to_string(), code });
             }
             404 | 410 => {
                 return Err(
@@ -107,14 +107,18 @@ impl Site {
         let (url, bytes) = self.fetch_root(tuf).await?;
         // Before anything else is said of it: it may be anybody's.
         match Digest::of(&bytes) {
-            found if found != expected => Err(SessionError::OtherRoot { url, found, expected }),
-            _ => FirstRoot::check(bytes).map_err(|flaw| SessionError::Root { url, flaw }),
+            found if found != expected => {
+                Err(SessionError::OtherRoot { url: url.into(), found, expected })
+            }
+            _ => {
+                FirstRoot::check(bytes).map_err(|flaw| SessionError::Root { url: url.into(), flaw })
+            }
         }
     }
 
     async fn root(&self, tuf: &Url) -> Result<FirstRoot, SessionError> {
         let (url, bytes) = self.fetch_root(tuf).await?;
-        FirstRoot::check(bytes).map_err(|flaw| SessionError::Root { url, flaw })
+        FirstRoot::check(bytes).map_err(|flaw| SessionError::Root { url: url.into(), flaw })
     }
 
     async fn fetch_root(&self, tuf: &Url) -> Result<(Url, Vec<u8>), SessionError> {
@@ -122,9 +126,9 @@ impl Site {
         url.set_path(&format!("{}metadata/1.root.json", tuf.path()));
         match self.upstream.small(&url, LARGEST_ROOT).await {
             Ok(bytes) => Ok((url, bytes.into())),
-            Err(UpstreamError::Status { code: 400..500, .. } | UpstreamError::LoginWanted { .. }) => {
-                Err(self.no_sidecar(format!("there is no {url}")))
-            }
+            Err(
+                UpstreamError::Status { code: 400..500, .. } | UpstreamError::LoginWanted { .. },
+            ) => Err(self.no_sidecar(format!("there is no {url}"))),
             Err(error) => Err(error.into()),
         }
     }
@@ -143,13 +147,14 @@ impl Site {
     }
 
     fn moved(&self, answer: &Probed) -> SessionError {
-        let to = answer.headers.get(LOCATION).and_then(|to| self.index.join(to.to_str().ok()?).ok());
+        let to =
+            answer.headers.get(LOCATION).and_then(|to| self.index.join(to.to_str().ok()?).ok());
         let to = to.map_or("nowhere".into(), |to| redacted(to.as_str()));
-        SessionError::Moved { index: self.index.clone(), to }
+        SessionError::Moved { index: self.index.to_string(), to }
     }
 
     fn no_sidecar(&self, why: String) -> SessionError {
-        SessionError::NotASidecar { index: self.index.clone(), why }
+        SessionError::NotASidecar { index: self.index.to_string(), why }
     }
 }
 

@@ -3,8 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use url::Url;
-
 use super::RootFlaw;
 use crate::tuf::Digest;
 
@@ -51,7 +49,7 @@ ask whoever runs it, then `countersign trust remove {index}` first"
     )]
     OtherRoot {
         /// The index.
-        index: Url,
+        index: String,
         /// What is trusted.
         pinned: Digest,
         /// What was given.

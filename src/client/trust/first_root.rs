@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::TrustError;
-use crate::tuf::{Digest, Expiry, MetadataError, Role as _, Root, Signed};
+use crate::tuf::{Digest, Distrust, Expiry, Role as _, Root, workflow};
 
 /// The largest root that is read, bytes: python-tuf's limit.
 pub const LARGEST_ROOT: u64 = 512_000;
@@ -31,7 +31,7 @@ pub enum RootFlaw {
     TooLarge,
     /// It is no root, or not signed by its own keys.
     #[error(transparent)]
-    Metadata(#[from] MetadataError),
+    Distrust(#[from] Distrust),
 }
 
 impl FirstRoot {
@@ -57,9 +57,8 @@ impl FirstRoot {
         if bytes.len() as u64 > LARGEST_ROOT {
             return Err(RootFlaw::TooLarge);
         }
-        let signed = Signed::<Root>::parse(&bytes)?;
-        signed.signed.verify("root", &signed)?;
-        Ok(Self { sha256: Digest::of(&bytes), bytes, root: signed.signed })
+        let root = workflow::first_root(&bytes)?;
+        Ok(Self { sha256: Digest::of(&bytes), bytes, root })
     }
 
     /// The file, unchanged.

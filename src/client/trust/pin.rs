@@ -81,15 +81,16 @@ impl Pin {
         checked.map_err(|flaw| self.damaged(ROOT, flaw.to_string()))
     }
 
-    /// Whether a root of this SHA-256 is the one that is pinned.
+    /// Whether a root of this SHA-256 is the one that is pinned, or the newest that was verified since.
     ///
     /// # Errors
-    /// [`TrustError::OtherRoot`] where it is not.
+    /// [`TrustError::OtherRoot`] where it is neither.
     pub fn agrees(&self, given: Digest) -> Result<(), TrustError> {
-        if given == self.root_sha256 {
+        let newest = || fs::read(self.metadata().join(ROOT)).ok().map(|root| Digest::of(&root));
+        if given == self.root_sha256 || newest() == Some(given) {
             return Ok(());
         }
-        let index = self.index.clone();
+        let index = self.index.to_string();
         Err(TrustError::OtherRoot { index, pinned: self.root_sha256, given })
     }
 

@@ -3,5 +3,5 @@
 mod documents;
 mod files;
 mod passing;
-mod site;
+pub(crate) mod site;
 mod streams;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -151,6 +152,13 @@ impl Script {
         self.answers.lock().expect("a lock").insert(path.to_owned(), answer);
     }
 
+    /// By the path as it was sent, or else as it reads decoded: clients encode differently.
+    fn find(&self, path: &str) -> Option<Answer> {
+        let answers = self.answers.lock().expect("a lock");
+        let decoded = || percent_decode_str(path).decode_utf8_lossy();
+        answers.get(path).or_else(|| answers.get(decoded().as_ref())).cloned()
+    }
+
     /// Takes a form as twine sends it, where uploads are taken.
     fn take(&self, form: &[u8]) -> Option<Answer> {
         let mut uploads = self.uploads.lock().expect("a lock");
@@ -214,6 +222,8 @@ fn accept(listener: &TcpListener, script: &Arc<Script>) {
             return;
         }
         let script = Arc::clone(script);
+        // Head and body are two writes; the second waits for nothing.
+        let _ = stream.set_nodelay(true);
         // A client that goes away in the middle is what these answers are for.
         thread::spawn(move || while matches!(serve(&stream, &script), Ok(true)) {});
     }
@@ -245,7 +255,7 @@ fn serve(stream: &TcpStream, script: &Script) -> std::io::Result<bool> {
     reader.take(length).read_to_end(&mut body)?;
     script.requests.lock().expect("a lock").push(format!("{method} {path}"));
     let taken = if method == "POST" { script.take(&body) } else { None };
-    let answer = taken.or_else(|| script.answers.lock().expect("a lock").get(&path).cloned());
+    let answer = taken.or_else(|| script.find(&path));
     let answer = answer.unwrap_or_else(|| Answer::status(404));
     Ok(write(stream, &method, answer, script)? && !last)
 }

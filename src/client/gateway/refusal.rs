@@ -1,0 +1,77 @@
+//! What went wrong, as answers: 403 where a check failed, 502 and 503 where something could not be had.
+
+use std::time::Duration;
+
+use crate::client::{ClientError, RemoteError};
+use crate::serving::{Kind, Problem};
+use crate::tuf::Distrust;
+use crate::upstream::UpstreamError;
+
+/// When what could not be had is worth another try.
+const SOON: Duration = Duration::from_secs(5);
+
+const ADVICE: &str = "Nothing of it is passed on. If it stays so, the index, or somebody on the way to it, sends what was \
+never signed: tell its operator";
+
+impl From<Distrust> for Problem {
+    fn from(distrust: Distrust) -> Self {
+        let Distrust { what, flaw } = &distrust;
+        let title = format!("Blocked by countersign: {what} failed a check ({})", flaw.label());
+        Self::new(Kind::Distrust, format!("{distrust}. {ADVICE}")).titled(title)
+    }
+}
+
+impl From<ClientError> for Problem {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Distrust(distrust) => distrust.into(),
+            ClientError::Unavailable(error) => error.into(),
+            ClientError::NoTarget { .. } => Self::not_found(error.to_string()),
+            ClientError::State { .. }
+            | ClientError::Incomplete { .. }
+            | ClientError::Contended { .. }
+            | ClientError::NoRoot { .. } => Self::unavailable(error.to_string(), SOON),
+        }
+    }
+}
+
+impl From<RemoteError> for Problem {
+    fn from(error: RemoteError) -> Self {
+        match error {
+            RemoteError::Upstream(error) => failed(&error),
+            RemoteError::Missing { .. } => {
+                Self::upstream(format!("{error}, though verified metadata names it"))
+                    .titled(WITHHELD)
+            }
+            RemoteError::TooLong { .. } | RemoteError::Broken { .. } => {
+                Self::upstream(error.to_string()).titled(FAILED)
+            }
+        }
+    }
+}
+
+const FAILED: &str = "The index failed";
+const WITHHELD: &str = "The index withholds what it signed";
+
+/// What the index's answer to a request of ours means for a client. Never 404: what is not there, verified metadata says.
+pub(super) fn failed(error: &UpstreamError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        UpstreamError::Status { code: 404 | 410, .. } => {
+            let detail = format!("{detail}, though verified metadata names it");
+            Problem::upstream(detail).titled(WITHHELD)
+        }
+        // What the index refuses stays refused: tools try other failures again.
+        UpstreamError::LoginWanted { url, code } => {
+            let detail = format!(
+                "{url} answered with status {code}: the index refuses it, or wants a login (--credentials)"
+            );
+            Problem::new(Kind::Blocked, detail).titled("Refused by the index")
+        }
+        UpstreamError::BusyUntil { wait, .. } => Problem::unavailable(detail, *wait),
+        UpstreamError::Timeout { .. } | UpstreamError::Connect { .. } => {
+            Problem::unavailable(detail, SOON)
+        }
+        _ => Problem::upstream(detail).titled(FAILED),
+    }
+}
