@@ -16,6 +16,7 @@ mod environment;
 pub mod export;
 mod flags;
 pub mod fsck;
+pub mod gateway;
 pub mod gc;
 pub mod index_flags;
 pub mod init;
@@ -96,6 +97,9 @@ pub enum Command {
     /// Say which root is trusted for which index.
     #[command(long_about = trust::ABOUT)]
     Trust(trust::Args),
+    /// Stand before a sidecar: verify for pip, uv, poetry and pipenv.
+    #[command(long_about = gateway::ABOUT)]
+    Gateway(Box<gateway::Args>),
     /// Put what is needed of an index into one file, for a place without a network.
     #[command(long_about = bundle::ABOUT)]
     Bundle(bundle::Args),
@@ -119,6 +123,7 @@ impl Command {
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
             Self::Trust(args) => trust::run(args).await,
+            Self::Gateway(args) => gateway::run(*args, environment).await,
             Self::Bundle(args) => bundle::run(args).await,
             Self::Tuf(args) => tuf::run(args, environment).await,
         }
@@ -127,7 +132,7 @@ impl Command {
     /// What is logged where nobody says: commands that answer on standard output log only what went wrong.
     fn log_filter(&self) -> &'static str {
         match self {
-            Self::Serve(_) => "info",
+            Self::Serve(_) | Self::Gateway(_) => "info",
             _ => "warn",
         }
     }

@@ -6,6 +6,7 @@
 //! bundle    one file for a place without a network
 //! session   everything that a command on an index needs, opened
 //! trust     pinned roots, by index URL
+//! cache     verified files, from one process to the next
 //! folders   where a user's files lie
 //! updater   the client workflow (TUF specification, section 5); its checks are in `tuf`
 //! state     trusted metadata on disk
@@ -17,6 +18,7 @@
 //! ```
 
 pub mod bundle;
+pub mod cache;
 mod download;
 mod error;
 pub mod folders;

@@ -37,13 +37,19 @@ pub mod duration {
     /// Where the text is no duration, or a negative one.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(from)?;
-        parse(&text).ok_or_else(|| D::Error::custom(r#"write a duration as "60s", "5min" or "7d""#))
+        parse(&text).map_err(D::Error::custom)
     }
 
-    fn parse(text: &str) -> Option<Duration> {
-        let span: Span = text.parse().ok()?;
-        let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-        Duration::try_from(signed).ok()
+    const WRONG: &str = r#"write a duration as "60s", "5min" or "7d""#;
+
+    /// Reads `"60s"`, `"5 min"`, `"7 d"`.
+    ///
+    /// # Errors
+    /// A sentence that says how to write it.
+    pub fn parse(text: &str) -> Result<Duration, &'static str> {
+        let span: Span = text.parse().map_err(|_| WRONG)?;
+        let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| WRONG)?;
+        Duration::try_from(signed).map_err(|_| WRONG)
     }
 }
 
@@ -109,6 +115,15 @@ pub mod size {
         from.deserialize_any(Size)
     }
 
+    /// Reads `"64 MiB"` or a number of bytes.
+    ///
+    /// # Errors
+    /// A sentence that says how to write it.
+    pub fn parse(text: &str) -> Result<u64, &'static str> {
+        let size = text.parse::<ByteSize>().map(|size| size.0);
+        size.map_err(|_| r#"write a size as "64 MiB", or a number of bytes"#)
+    }
+
     struct Size;
 
     impl Visitor<'_> for Size {
@@ -119,8 +134,7 @@ pub mod size {
         }
 
         fn visit_str<E: Error>(self, text: &str) -> Result<u64, E> {
-            let wrong = |_| E::custom(r#"write a size as "64 MiB", or a number of bytes"#);
-            text.parse::<ByteSize>().map(|size| size.0).map_err(wrong)
+            parse(text).map_err(E::custom)
         }
 
         fn visit_u64<E>(self, bytes: u64) -> Result<u64, E> {

@@ -11,8 +11,6 @@ use crate::tuf::Flaw;
 
 /// After a refresh without which nothing can be answered, the next one comes sooner.
 const SOON: Duration = Duration::from_secs(5);
-/// Who can be answered from what was verified before waits no longer for a refresh. pip waits for 15 seconds.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Refreshes when it is asked, but once an interval at the most. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +19,8 @@ pub(super) struct Current(Arc<Inner>);
 struct Inner {
     updater: Updater,
     interval: Duration,
+    /// How long is waited for a refresh, where there is something to go on with.
+    patience: Duration,
     clock: Clock,
     last: Mutex<Option<Last>>,
     /// One refresh at a time: who comes meanwhile shares it.
@@ -54,9 +54,9 @@ pub(super) struct Standing {
 }
 
 impl Current {
-    pub fn new(updater: Updater, interval: Duration, clock: Clock) -> Self {
+    pub fn new(updater: Updater, interval: Duration, patience: Duration, clock: Clock) -> Self {
         let (last, turn) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self(Arc::new(Inner { updater, interval, clock, last, turn }))
+        Self(Arc::new(Inner { updater, interval, patience, clock, last, turn }))
     }
 
     /// The view, refreshed where the interval is over.
@@ -89,7 +89,7 @@ impl Current {
         let refreshed = async { refreshed.await.unwrap_or_else(|error| Err(broken(&error))) };
         match before.and_then(|last| self.0.standing(&last).ok()) {
             None => refreshed.await,
-            Some(before) => timeout(PATIENCE, refreshed)
+            Some(before) => timeout(self.0.patience, refreshed)
                 .await
                 .unwrap_or_else(|late| Ok(Standing { stale: Some(broken(&late)), ..before })),
         }

@@ -22,7 +22,8 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Remote, Tally, Updater};
+use super::session::Session;
+use super::{ClientError, Remote, Tally, Updater};
 use crate::index::{Format, ProjectName, requested};
 use crate::serving::document::{self, REVALIDATE, Style, moved};
 use crate::serving::route::{Resource, Routes, file_anywhere};
@@ -45,6 +46,8 @@ use pages::Pages;
 use seek::Absent;
 
 const MIB: u64 = 1024 * 1024;
+/// pip waits for 15 seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How much is taken and kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +58,13 @@ pub struct Limits {
     pub whole: u64,
     /// Parsed pages in memory, bytes.
     pub memory: u64,
+    /// How long a request waits for a refresh, where it can be answered from what was verified before.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { page: 64 * MIB, whole: 256 * MIB, memory: 64 * MIB }
+        Self { page: 64 * MIB, whole: 256 * MIB, memory: 64 * MIB, patience: PATIENCE }
     }
 }
 
@@ -85,6 +90,24 @@ pub struct GatewayParts {
     pub tally: Arc<Tally>,
     /// What decides on expiry; the updater's.
     pub clock: Clock,
+}
+
+impl GatewayParts {
+    /// In front of the index of `session`, with the usual limits.
+    pub fn of(session: &Session, spool: Spool, interval: Duration) -> Self {
+        Self {
+            updater: session.updater.clone(),
+            remote: session.remote.clone(),
+            upstream: Some(session.upstream.clone()),
+            spool,
+            simple_path: session.index.path().to_owned(),
+            tuf_prefix: session.tuf.path().to_owned(),
+            interval,
+            limits: Limits::default(),
+            tally: session.tally.clone(),
+            clock: Clock::System,
+        }
+    }
 }
 
 /// Answers the tools. Cheap to clone.
@@ -118,7 +141,7 @@ impl Gateway {
         let desk = Arc::new(LocalDesk { tally: tally.clone() });
         Self(Arc::new(Inner {
             routes: Routes::new(&parts.simple_path, &parts.tuf_prefix),
-            current: Current::new(updater, parts.interval, parts.clock),
+            current: Current::new(updater, parts.interval, limits.patience, parts.clock),
             pages: Pages::new(remote.clone(), spool.clone(), &limits, tally.clone()),
             absent: Absent::default(),
             files: Files::new(spool, limits.whole, desk),
@@ -126,6 +149,14 @@ impl Gateway {
             upstream,
             tally,
         }))
+    }
+
+    /// Refreshes the metadata where that is due, without being asked for anything. The log says what came of it.
+    ///
+    /// # Errors
+    /// Where nothing can be handed out now.
+    pub async fn refresh(&self) -> Result<(), ClientError> {
+        self.0.current.view().await.map(drop)
     }
 
     /// Answers one request; its body is of no interest.

@@ -68,6 +68,10 @@ pub(super) fn failed(error: &UpstreamError) -> Problem {
             );
             Problem::new(Kind::Blocked, detail).titled("Refused by the index")
         }
+        UpstreamError::NotBundled { .. } => {
+            let detail = format!("{detail}: make one that has it (`countersign bundle create`)");
+            Problem::new(Kind::Unsigned, detail).titled("Not in the bundle")
+        }
         UpstreamError::BusyUntil { wait, .. } => Problem::unavailable(detail, *wait),
         UpstreamError::Timeout { .. } | UpstreamError::Connect { .. } => {
             Problem::unavailable(detail, SOON)
