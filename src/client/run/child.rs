@@ -49,7 +49,7 @@ fn forward(signal: Signal, child: &Child) {
 
 /// Whether this process runs in the foreground of its terminal.
 fn in_foreground() -> bool {
-    let foreground = fs::File::open("/dev/tty").map(|terminal| tcgetpgrp(terminal));
+    let foreground = fs::File::open("/dev/tty").map(tcgetpgrp);
     matches!(foreground, Ok(Ok(group)) if group == getpgrp())
 }
 
