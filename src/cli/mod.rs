@@ -138,6 +138,8 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Gateway(_) => "info",
+            // Its one line says what matters.
+            Self::Tuf(_) => "error",
             _ => "warn",
         }
     }

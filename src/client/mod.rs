@@ -29,6 +29,8 @@ pub mod run;
 pub mod session;
 pub mod state;
 mod tally;
+#[cfg(test)]
+mod tests;
 pub mod trust;
 pub mod updater;
 mod view;

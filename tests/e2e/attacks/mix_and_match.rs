@@ -3,6 +3,7 @@
 use super::scene::Scene;
 use super::victim::Victim;
 use crate::support::attacker::Place;
+use crate::support::forge::Repository;
 use crate::support::lie::Lie;
 use crate::support::packages::wheel;
 use crate::support::tools::need;
@@ -71,19 +72,24 @@ fn a_role_under_the_name_of_another() {
 #[test]
 fn a_bin_under_the_name_of_another() {
     need!(Python);
-    let scene = Scene::alone("qx-bin-one");
-    let now = scene.record().repository;
-    let bin = now.bin_of("qx-bin-one");
-    let other =
-        (0..).map(|n| format!("qx-bin-{n}")).find(|name| now.bin_of(name) != bin).expect("a name");
-    scene.world.publish(&[&wheel(&other, "1.0")]);
-    let now = scene.record().repository;
-    let other = now.bin_of(&other);
-    assert_eq!(now.roles[&bin].version, now.roles[&other].version);
-    scene.attacker.instead(Place::role(&bin), Lie::json(now.file(&other).to_vec()));
+    let scene = Scene::alone("qx-bin");
+    let bin = scene.record().repository.bin_of("qx-bin");
+    let other = (0..64).find_map(|n| {
+        scene.world.publish(&[&wheel(&format!("qx-other-{n}"), "1.0")]);
+        twin(&scene.record().repository, &bin)
+    });
+    scene.attacker.instead(Place::role(&bin), Lie::json(other.expect("a bin of that version")));
 
     let victim = Victim::of(&scene);
-    victim.refuses_page(&scene.good, &[&bin]);
+    victim.refuses_page(&scene.good, &[&bin, "mix-and-match"]);
     scene.attacker.leave();
     victim.installs(&scene.good);
+}
+
+/// Another bin of the same version.
+fn twin(repository: &Repository, bin: &str) -> Option<Vec<u8>> {
+    let version = repository.roles[bin].version;
+    let mut bins = repository.roles.iter().filter(|(name, _)| name.starts_with("bins-"));
+    let twin = bins.find(|(name, role)| *name != bin && role.version == version);
+    twin.map(|(name, _)| repository.file(name).to_vec())
 }

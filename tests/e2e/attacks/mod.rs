@@ -17,4 +17,5 @@ mod rollback;
 mod scene;
 mod slow;
 mod software;
+mod table;
 mod victim;

@@ -9,7 +9,6 @@ use crate::support::attacker::Place;
 use crate::support::clients::Installer;
 use crate::support::http::Response;
 use crate::support::lie::Lie;
-use crate::support::packages::Wheel;
 use crate::support::tools::need;
 use crate::support::{eventually, secs};
 
@@ -39,5 +38,19 @@ fn slow_retrieval() {
             scene.attacker.alter(place.clone(), trickling);
         }
         scene.attacker.leave();
+    }
+    for place in [Place::role("timestamp"), Place::page(&scene.good), Place::file(&scene.good)] {
+        let victim = Victim::with(&scene, &Settings { flags: &["--timeout", "1s"], ..Settings::default() });
+        scene.attacker.forget();
+        scene.attacker.alter(place.clone(), trickling);
+        let answer = match &place {
+            Place::File(_) => victim.file(&scene.good),
+            _ => victim.page(&scene.good),
+        };
+        assert!(matches!(answer.status, 502..=504), "{}", answer.text());
+        victim.explains(&answer, &["took longer than"]);
+        assert!(scene.attacker.taken(&place) < PATIENT);
+        scene.attacker.leave();
+        victim.installs(&scene.good);
     }
 }

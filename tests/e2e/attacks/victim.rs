@@ -10,7 +10,7 @@ use crate::support::clients::{Install, Installer};
 use crate::support::clock::WrongClock;
 use crate::support::http::{JSON, Request, Response, get};
 use crate::support::packages::Package;
-use crate::support::process::Daemon;
+use crate::support::process::{Daemon, run};
 use crate::support::sidecar::{SOON, binary, target_path};
 use crate::support::{eventually, secs};
 
@@ -36,8 +36,14 @@ impl Victim {
 
     pub fn with(scene: &Scene, settings: &Settings) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let index = scene.attacker.simple_url();
         let root = scene.world.sidecar.root();
-        let daemon = launch(&scene.attacker.simple_url(), &root, folder.path(), settings);
+        let data = folder.path().join("data");
+        let mut pin = binary();
+        pin.args(["trust", "add", &index]).arg("--root").arg(root).arg("--data").arg(&data);
+        let output = run(&mut pin, secs(60));
+        assert!(output.status.success(), "{output:?}");
+        let daemon = launch(&index, folder.path(), settings);
         let mut victim = Self { daemon, origin: String::new(), _folder: folder };
         victim.origin = victim.daemon.wait_for("the gateway", secs(60), address);
         victim
@@ -151,12 +157,11 @@ pub fn says(answer: &Response, words: &[&str]) {
     assert!(answer.reason.len() > "Service Unavailable".len(), "{}", answer.reason);
 }
 
-fn launch(index: &str, root: &Path, folder: &Path, settings: &Settings) -> Daemon {
+fn launch(index: &str, folder: &Path, settings: &Settings) -> Daemon {
     let mut command = binary();
-    command.args(["gateway", "--index", index, "--listen", "127.0.0.1:0"]).arg("--root").arg(root);
-    command.args(settings.flags);
-    command.current_dir(folder).env("HOME", folder);
-    command.env("XDG_DATA_HOME", folder.join("data")).env("XDG_CACHE_HOME", folder.join("cache"));
+    command.args(["gateway", "--index", index, "--listen", "127.0.0.1:0", "--refresh", "100ms"]);
+    command.args(settings.flags).arg("--data").arg(folder.join("data"));
+    command.current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache"));
     if let Some(clock) = settings.clock {
         command.envs(clock.env());
     }
