@@ -45,7 +45,7 @@ itself: --root or --root-sha256 is needed each time. One that is older than a bu
   pip install --index-url http://127.0.0.1:8081/simple/ some-project
   uv sync --default-index http://127.0.0.1:8081/simple/
   poetry source add --priority=primary verified http://127.0.0.1:8081/simple/
-  countersign gateway --index https://mirror.example/root/pypi/+simple/ --listen 127.0.0.1:9000 --files '8 GiB'
+  countersign gateway --index https://mirror.example/root/pypi/+simple/ --listen 127.0.0.1:9000 --files 8GiB
   countersign gateway --bundle tools.bundle --root 1.root.json
 
 The path is that of the index itself. `countersign run` does all of this for one command."
@@ -64,7 +64,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
     /// How much of verified pages and files is kept on disk, in $XDG_CACHE_HOME/countersign (~/.cache/countersign)
-    #[arg(long, value_name = "SIZE", default_value = "1 GiB", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size::parse)]
     pub files: u64,
     /// How often the sidecar is asked for news, at the most
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::parse)]

@@ -20,6 +20,7 @@ mod crash;
 mod disk;
 mod foreign;
 mod freshness;
+mod gateway;
 mod harness;
 mod harness_faults;
 mod maintenance;

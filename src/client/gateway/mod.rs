@@ -247,13 +247,13 @@ impl Gateway {
         match problem.kind() {
             Kind::Distrust => {
                 self.0.tally.refused.add(1);
-                tracing::error!(path, "refused: {detail}");
+                tracing::error!(path, detail, "refused: a check failed");
             }
             Kind::Unsigned | Kind::Upstream | Kind::Unavailable | Kind::Blocked | Kind::Origin => {
-                tracing::warn!(path, "not answered: {detail}");
+                tracing::warn!(path, detail, "not answered");
             }
             // Wrong files were told when they were found.
-            _ => tracing::debug!(path, "not answered: {detail}"),
+            _ => tracing::debug!(path, detail, "not answered"),
         }
     }
 }
