@@ -242,7 +242,7 @@ fn altered_bytes_are_refused() {
     let gateway = site.gateway(&site.altered(page), &[]);
     let broken = ["qx-base", "qx-top"].map(|project| gateway.page(project));
     let broken = broken.iter().find(|answer| answer.status != 200).expect("a refusal");
-    gateway.refuses(broken, &["failed a check", page]);
+    gateway.refuses(broken, &["its sha256 is", page]);
     for installer in Installer::CURRENT {
         installer.install(&gateway.simple_url, ["qx-top"]).expect_refused(&site.top);
     }
