@@ -48,7 +48,7 @@ impl World {
     /// Publishes a page with a file of that content; withdraws the project where there is none.
     pub async fn publish(&self, project: &str, content: Option<&str>) {
         let name = format!("{project}-1.0.tar.gz");
-        for content in content {
+        if let Some(content) = content {
             let bytes = Bytes::from(content.to_owned());
             self.files.lock().unwrap().insert(Digest::of(&bytes), bytes);
         }
