@@ -122,7 +122,7 @@ impl Problem {
         Self { retry_after: Some(wait), ..Self::new(Kind::Unavailable, detail) }
     }
 
-    /// The same, under a title that says more. pip shows it where it is a refusal, and nothing else.
+    /// The same, under a title that says more. pip shows it, and nothing else.
     pub fn titled(self, title: impl Into<Cow<'static, str>>) -> Self {
         Self { title: title.into(), ..self }
     }
@@ -149,10 +149,11 @@ impl Problem {
         response
     }
 
-    /// What stands in the status line in place of the usual words.
+    /// What stands in the status line in place of the usual words, where they say too little.
     fn reason_phrase(&self) -> Option<ReasonPhrase> {
         let refused = self.kind.status() == StatusCode::FORBIDDEN;
-        refused.then(|| ReasonPhrase::try_from(self.title.as_bytes().to_vec()).ok()).flatten()
+        let says_more = refused || self.title != self.kind.title();
+        says_more.then(|| ReasonPhrase::try_from(self.title.as_bytes().to_vec()).ok()).flatten()
     }
 
     /// The answer, and its body apart.

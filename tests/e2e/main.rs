@@ -12,6 +12,7 @@
 
 mod attacks;
 mod bad_input;
+mod bundle;
 mod churn;
 mod cli;
 mod cost;
@@ -19,6 +20,7 @@ mod crash;
 mod disk;
 mod foreign;
 mod freshness;
+mod gateway;
 mod harness;
 mod harness_faults;
 mod maintenance;

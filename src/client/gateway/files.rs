@@ -158,7 +158,8 @@ impl Desk for LocalDesk {
     fn wrong(&self, pinned: &Pinned, what: &str) {
         let Key { project, name, .. } = &pinned.key;
         self.tally.refused.add(1);
-        tracing::error!(%project, name, "refused, the hash is wrong: {what}. {}", self.advice());
+        let advice = self.advice();
+        tracing::error!(%project, name, what, advice, "refused: the hash is wrong");
     }
 
     fn wrong_again(&self) {

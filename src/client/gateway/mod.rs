@@ -22,6 +22,7 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::bundle::Offline;
 use super::session::Session;
 use super::{ClientError, Remote, Tally, Updater};
 use crate::index::{Format, ProjectName, requested};
@@ -106,6 +107,23 @@ impl GatewayParts {
             limits: Limits::default(),
             tally: session.tally.clone(),
             clock: Clock::System,
+        }
+    }
+
+    /// In front of what is in a bundle, with the usual limits.
+    pub fn offline(offline: &Offline, spool: Spool, interval: Duration) -> Self {
+        let Offline { bundle, updater, clock, .. } = offline;
+        Self {
+            updater: updater.clone(),
+            remote: Arc::new(bundle.clone()),
+            upstream: None,
+            spool,
+            simple_path: bundle.manifest().simple_path().to_owned(),
+            tuf_prefix: bundle.manifest().tuf.clone(),
+            interval,
+            limits: Limits::default(),
+            tally: Arc::default(),
+            clock: clock.clone(),
         }
     }
 }
@@ -229,13 +247,13 @@ impl Gateway {
         match problem.kind() {
             Kind::Distrust => {
                 self.0.tally.refused.add(1);
-                tracing::error!(path, "refused: {detail}");
+                tracing::error!(path, detail, "refused: a check failed");
             }
             Kind::Unsigned | Kind::Upstream | Kind::Unavailable | Kind::Blocked | Kind::Origin => {
-                tracing::warn!(path, "not answered: {detail}");
+                tracing::warn!(path, detail, "not answered");
             }
             // Wrong files were told when they were found.
-            _ => tracing::debug!(path, "not answered: {detail}"),
+            _ => tracing::debug!(path, detail, "not answered"),
         }
     }
 }

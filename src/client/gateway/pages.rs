@@ -141,3 +141,34 @@ fn read(bytes: Bytes, digest: Digest, project: &ProjectName) -> Result<Page, Pro
     }
     Ok(Page { json: Document { bytes, digest }, html: OnceLock::new(), model, links })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::{Status, render_json};
+
+    /// What is signed, but not for the project that was asked for, vouches for nothing.
+    #[test]
+    fn a_page_must_be_that_of_its_project() {
+        let (demo, other) = (ProjectName::parse("demo"), ProjectName::parse("other"));
+        let (demo, other) = (demo.unwrap(), other.unwrap());
+        let page = ProjectPage {
+            name: demo.clone(),
+            files: Vec::new(),
+            versions: Vec::new(),
+            status: Status::default(),
+            tracks: Vec::new(),
+            alternate_locations: Vec::new(),
+            extra: Default::default(),
+            meta_extra: Default::default(),
+        };
+        let links = Links::from_page_path("/simple/demo/", "/tuf/");
+        let bytes: Bytes = render_json(&page, &links).into();
+        let digest = Digest::of(&bytes);
+        assert_eq!(read(bytes.clone(), digest, &demo).unwrap().model(), &page);
+        let Err(problem) = read(bytes, digest, &other) else { panic!("it is another's") };
+        assert_eq!(problem.kind(), Kind::Distrust);
+        assert!(problem.detail().contains("page of demo"), "{problem:?}");
+        assert!(read(Bytes::from_static(b"{}"), digest, &demo).is_err());
+    }
+}

@@ -30,7 +30,9 @@ impl From<ClientError> for Problem {
             ClientError::State { .. }
             | ClientError::Incomplete { .. }
             | ClientError::Contended { .. }
-            | ClientError::NoRoot { .. } => Self::unavailable(error.to_string(), SOON),
+            | ClientError::NoRoot { .. } => {
+                Self::unavailable(error.to_string(), SOON).titled(NO_METADATA)
+            }
         }
     }
 }
@@ -40,8 +42,7 @@ impl From<RemoteError> for Problem {
         match error {
             RemoteError::Upstream(error) => failed(&error),
             RemoteError::Missing { .. } => {
-                Self::upstream(format!("{error}, though verified metadata names it"))
-                    .titled(WITHHELD)
+                Self::upstream(format!("{error}: it is withheld, or was lost")).titled(WITHHELD)
             }
             RemoteError::TooLong { .. } | RemoteError::Broken { .. } => {
                 Self::upstream(error.to_string()).titled(FAILED)
@@ -50,8 +51,10 @@ impl From<RemoteError> for Problem {
     }
 }
 
-const FAILED: &str = "The index failed";
-const WITHHELD: &str = "The index withholds what it signed";
+const FAILED: &str = "Nothing verified: the index failed";
+const UNREACHABLE: &str = "Nothing verified: the index cannot be asked now";
+const WITHHELD: &str = "Nothing verified: the index does not give what it signed";
+const NO_METADATA: &str = "Nothing verified: there is no trusted metadata to go by";
 
 /// What the index's answer to a request of ours means for a client. Never 404: what is not there, verified metadata says.
 pub(super) fn failed(error: &UpstreamError) -> Problem {
@@ -72,9 +75,11 @@ pub(super) fn failed(error: &UpstreamError) -> Problem {
             let detail = format!("{detail}: make one that has it (`countersign bundle create`)");
             Problem::new(Kind::Unsigned, detail).titled("Not in the bundle")
         }
-        UpstreamError::BusyUntil { wait, .. } => Problem::unavailable(detail, *wait),
+        UpstreamError::BusyUntil { wait, .. } => {
+            Problem::unavailable(detail, *wait).titled(UNREACHABLE)
+        }
         UpstreamError::Timeout { .. } | UpstreamError::Connect { .. } => {
-            Problem::unavailable(detail, SOON)
+            Problem::unavailable(detail, SOON).titled(UNREACHABLE)
         }
         _ => Problem::upstream(detail).titled(FAILED),
     }

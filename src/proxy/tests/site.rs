@@ -39,17 +39,19 @@ pub struct Sample {
     pub size: Option<u64>,
     /// What the page says of its core metadata.
     pub metadata: Option<&'static str>,
+    /// Whether the page says that it has a signature and provenance.
+    pub attested: bool,
 }
 
 impl Sample {
     pub fn small(name: &'static str) -> Self {
         let bytes = format!("the bytes of {name}").into_bytes();
-        Self { name, size: Some(bytes.len() as u64), bytes, metadata: None }
+        Self { name, size: Some(bytes.len() as u64), bytes, metadata: None, attested: false }
     }
 
     pub fn large(name: &'static str) -> Self {
         let bytes: Vec<u8> = (0..3 * FILE_LIMIT).map(|n| (n % 251) as u8).collect();
-        Self { name, size: Some(bytes.len() as u64), bytes, metadata: None }
+        Self { name, size: Some(bytes.len() as u64), bytes, metadata: None, attested: false }
     }
 
     pub fn digest(&self) -> Digest {
@@ -78,8 +80,8 @@ impl Sample {
                 let digest = Digest::of(text.as_bytes()).to_string();
                 CoreMetadata::Hashes([("sha256".to_owned(), digest)].into())
             }),
-            gpg_sig: None,
-            provenance: false,
+            gpg_sig: self.attested.then_some(true),
+            provenance: self.attested,
             extra: BTreeMap::new(),
         }
     }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod disk;
 pub mod fault_proxy;
 pub mod forge;
+pub mod gateway;
 pub mod hostile;
 pub mod http;
 pub mod lie;

@@ -128,7 +128,7 @@ async fn an_unsigned_page_is_never_passed_on() {
 #[tokio::test]
 async fn an_index_that_fails_is_no_unknown_project() {
     for (act, code) in [
-        (Act::Hang, "502"),
+        (Act::Break, "502"),
         (Act::Status("500 Oops"), "502"),
         (Act::Status("503 Later\r\nRetry-After: 60"), "503"),
         (Act::Status("403 Forbidden"), "403"),

@@ -18,7 +18,9 @@ pub enum Act {
     /// Answers with that status and nothing else.
     Status(&'static str),
     /// Closes the connection.
-    Hang,
+    Break,
+    /// Says nothing, for as long as somebody waits.
+    Wait,
 }
 
 #[derive(Default)]
@@ -93,7 +95,8 @@ async fn converse(mut client: TcpStream, to: SocketAddr, state: Arc<Mutex<State>
         state.acts.get(&path).or(state.otherwise.as_ref()).cloned()
     };
     match act {
-        Some(Act::Hang) => {}
+        Some(Act::Break) => {}
+        Some(Act::Wait) => drop(client.read_u8().await),
         Some(Act::Say(bytes)) => {
             client.write_all(&answer("200 OK", "Connection: close\r\n", bytes)).await.ok()?;
         }

@@ -10,7 +10,7 @@ const WHEEL: &str = "demo-1.0+a-py3-none-any.whl";
 const METADATA: &str = "Metadata-Version: 2.4\n";
 
 fn wheel() -> Sample {
-    Sample { metadata: Some(METADATA), ..Sample::small(WHEEL) }
+    Sample { metadata: Some(METADATA), attested: true, ..Sample::small(WHEEL) }
 }
 
 /// What the gateway asks the sidecar for.
@@ -67,7 +67,8 @@ async fn core_metadata_is_checked_against_the_verified_page() {
     assert_eq!(rig.get(&path).await.body, METADATA.as_bytes());
     assert_eq!(rig.get(&format!("{}.metadata", bare.target())).await.code(), "404");
     for beside in [".asc", ".provenance"] {
-        assert_eq!(rig.get(&format!("{}{beside}", wheel().target())).await.code(), "404");
+        assert_eq!(rig.get(&format!("{}{beside}", bare.target())).await.code(), "404");
+        is_refused(&rig.get(&format!("{}{beside}", wheel().target())).await, &["not signed"]);
     }
 
     let rig = Rig::start(&[wheel()], RARELY).await;
@@ -120,7 +121,7 @@ async fn a_listed_file_that_cannot_be_had_is_no_404() {
         (Act::Status("404 Not Found"), "502"),
         (Act::Status("410 Gone"), "502"),
         (Act::Status("500 Oops"), "502"),
-        (Act::Hang, "502"),
+        (Act::Break, "502"),
         (Act::Status("403 Forbidden"), "403"),
     ] {
         let rig = Rig::start(&[wheel()], RARELY).await;

@@ -23,6 +23,8 @@ pub const JSON: &str = "Accept: application/vnd.pypi.simple.v1+json";
 /// Longer than any test takes.
 pub const RARELY: Duration = Duration::from_secs(3600);
 
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Everything; it stops when it is dropped.
 pub struct Rig {
     pub site: Site,
@@ -74,7 +76,7 @@ impl Rig {
             simple_path: "/simple/".into(),
             tuf_prefix: "/tuf/".into(),
             interval,
-            limits: Limits { whole: FILE_LIMIT, ..Limits::default() },
+            limits: Limits { whole: FILE_LIMIT, patience: PATIENCE, ..Limits::default() },
             tally: self.tally.clone(),
             clock: self.clock.clone(),
         });

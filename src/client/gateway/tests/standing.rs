@@ -18,7 +18,7 @@ async fn without_the_sidecar_it_goes_on_until_what_it_verified_expires() {
     for path in ["/simple/demo/", &file] {
         assert_eq!(rig.get(path).await.code(), "200");
     }
-    rig.between.otherwise(Act::Hang);
+    rig.between.otherwise(Act::Break);
     assert_eq!(rig.get("/simple/demo/").await.code(), "200");
     rig.restart(ALWAYS).await;
     for path in ["/simple/demo/", &file] {
@@ -30,10 +30,27 @@ async fn without_the_sidecar_it_goes_on_until_what_it_verified_expires() {
     }
 }
 
+/// pip gives up after 15 seconds.
+#[tokio::test]
+async fn nobody_waits_for_a_slow_refresh_where_there_is_something_to_go_on_with() {
+    let rig = Rig::start(&[Sample::small(WHEEL)], ALWAYS).await;
+    assert_eq!(rig.get("/simple/demo/").await.code(), "200");
+    rig.between.act(TIMESTAMP, Act::Wait);
+    let got = tokio::time::timeout(Duration::from_secs(20), rig.get("/simple/demo/")).await;
+    assert_eq!(got.expect("it does not wait for the end of the refresh").code(), "200");
+    let unknown = rig.get("/simple/nothing/").await;
+    assert_eq!(
+        unknown.code(),
+        "502",
+        "what is old says nothing of what is new: {}",
+        unknown.status
+    );
+}
+
 #[tokio::test]
 async fn without_a_sidecar_there_is_nothing_to_hand_out() {
     let rig = Rig::start(&[Sample::small(WHEEL)], ALWAYS).await;
-    rig.between.otherwise(Act::Hang);
+    rig.between.otherwise(Act::Break);
     let got = rig.get("/simple/demo/").await;
     assert_eq!(got.code(), "502", "{}", got.status);
     rig.between.pass();

@@ -1,10 +1,12 @@
 //! The clients that must be satisfied: installers, TUF clients, twine.
 
 mod installers;
+mod managers;
 mod tuf;
 mod twine;
 
 pub use installers::{Install, Installer};
+pub use managers::Manager;
 pub use tuf::TufClient;
 pub use twine::upload;
 
