@@ -64,6 +64,14 @@ impl Scene {
         &self.state
     }
 
+    /// All that is written to in the state: the folder, what is in it, and what is not finished yet.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let inside = fs::read_dir(&self.state).expect("a folder").flatten();
+        let mut paths: Vec<_> = inside.map(|entry| entry.path()).collect();
+        paths.extend([self.state.clone(), self.state.join(".new.part")]);
+        paths
+    }
+
     /// The state goes elsewhere.
     pub fn move_state(&mut self, below: &Path) {
         let there = below.join("metadata");
