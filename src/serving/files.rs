@@ -23,6 +23,15 @@ pub struct Pinned {
     pub length: Option<u64>,
 }
 
+/// What a signed length is worth where the hash is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lengths {
+    /// It is part of what is signed: other bytes are wrong, and no more of them are taken.
+    Binding,
+    /// It was promised by a mirror, perhaps wrongly, which must not keep the right bytes away: the hash decides.
+    Promised,
+}
+
 /// Where a file can be had. Its bytes are unverified.
 pub trait Origin: Send + Sync + 'static {
     /// Opens the file.
@@ -61,6 +70,7 @@ struct Inner {
     spool: Spool,
     /// The largest file that goes through the spool, bytes.
     limit: u64,
+    lengths: Lengths,
     desk: Arc<dyn Desk>,
     recent: Recent,
     /// Whether a file that fits the spool had to be streamed, unverified, because the spool failed.
@@ -69,10 +79,10 @@ struct Inner {
 
 impl Files {
     /// Keeps files of at most `largest` bytes in `spool`; larger ones are streamed.
-    pub fn new(spool: Spool, largest: u64, desk: Arc<dyn Desk>) -> Self {
+    pub fn new(spool: Spool, largest: u64, lengths: Lengths, desk: Arc<dyn Desk>) -> Self {
         let (recent, streamed_small) = (Recent::default(), AtomicBool::new(false));
         let limit = largest.min(spool.capacity());
-        Self(Arc::new(Inner { spool, limit, desk, recent, streamed_small }))
+        Self(Arc::new(Inner { spool, limit, lengths, desk, recent, streamed_small }))
     }
 
     /// Answers without asking anyone: from the spool, or with a refusal of what was wrong a moment ago.
@@ -135,7 +145,7 @@ impl Files {
         Ok(self.verified(request, pinned, &file, Bare::Ignored))
     }
 
-    /// As [`Files::fetch`]. A length that was promised wrongly must not keep the right bytes away: the hash decides.
+    /// As [`Files::fetch`]; where the length was only promised, the hash decides.
     async fn fetch_measured(
         &self,
         pinned: &Pinned,
@@ -146,9 +156,13 @@ impl Files {
         };
         let limit = self.0.limit;
         let file = match self.fetch(pinned, origin, limit).await {
-            Err(error) if wrong_length(&error) => {
+            Err(error) if wrong_length(&error) && self.0.lengths == Lengths::Promised => {
                 let unmeasured = Pinned { length: None, ..pinned.clone() };
-                self.fetch(&unmeasured, origin, limit).await?
+                match self.fetch(&unmeasured, origin, limit).await {
+                    // Not another length, but no end.
+                    Err(SpoolError::Upstream(UpstreamError::TooLarge { .. })) => return Err(error),
+                    fetched => fetched?,
+                }
             }
             fetched => fetched?,
         };
