@@ -40,7 +40,8 @@ fn slow_retrieval() {
         scene.attacker.leave();
     }
     for place in [Place::role("timestamp"), Place::page(&scene.good), Place::file(&scene.good)] {
-        let victim = Victim::with(&scene, &Settings { flags: &["--timeout", "1s"], ..Settings::default() });
+        let victim =
+            Victim::with(&scene, &Settings { flags: &["--timeout", "1s"], ..Settings::default() });
         scene.attacker.forget();
         scene.attacker.alter(place.clone(), trickling);
         let answer = match &place {
