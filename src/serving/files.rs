@@ -37,6 +37,9 @@ pub trait Desk: Send + Sync + 'static {
     /// What wrong bytes mean, and what to do; a sentence without its full stop.
     fn advice(&self) -> &'static str;
 
+    /// Whether no file is longer than it is pinned, whoever says so; else its hash alone decides, and the length is corrected.
+    fn lengths_count(&self) -> bool;
+
     /// The bytes are not those that are pinned, but `what`.
     fn wrong(&self, pinned: &Pinned, what: &str);
 
@@ -135,7 +138,8 @@ impl Files {
         Ok(self.verified(request, pinned, &file, Bare::Ignored))
     }
 
-    /// As [`Files::fetch`]. A length that was promised wrongly must not keep the right bytes away: the hash decides.
+    /// As [`Files::fetch`]. A length that was promised wrongly must not keep the right bytes away, unless lengths count: the
+    /// hash decides.
     async fn fetch_measured(
         &self,
         pinned: &Pinned,
@@ -146,7 +150,7 @@ impl Files {
         };
         let limit = self.0.limit;
         let file = match self.fetch(pinned, origin, limit).await {
-            Err(error) if wrong_length(&error) => {
+            Err(error) if wrong_length(&error) && !self.0.desk.lengths_count() => {
                 let unmeasured = Pinned { length: None, ..pinned.clone() };
                 self.fetch(&unmeasured, origin, limit).await?
             }
@@ -192,7 +196,11 @@ impl Files {
         let what = format!("expected SHA-256 {}, found {found}", key.digest);
         let advice = self.0.desk.advice();
         let detail = format!("{} of {}: {what}. {advice}", key.name, key.project);
-        if self.0.recent.remember(key.clone(), detail.clone(), Instant::now()) {
+        // It costs no more than the right file, and the length may have been corrected by the next time.
+        let cheap = self.0.desk.lengths_count() && matches!(found, Found::Length { .. });
+        if cheap {
+            self.0.desk.wrong(pinned, &what);
+        } else if self.0.recent.remember(key.clone(), detail.clone(), Instant::now()) {
             self.0.desk.wrong(pinned, &what);
         } else {
             self.0.desk.wrong_again();
