@@ -30,7 +30,7 @@ pub mod session;
 pub mod state;
 mod tally;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod trust;
 pub mod updater;
 mod view;

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bundle::Offline;
 use super::session::Session;
-use super::{ClientError, Remote, Tally, Updater};
+use super::{ClientError, Remote, Tally, Updater, View};
 use crate::index::{Format, ProjectName, requested};
 use crate::serving::document::{self, REVALIDATE, Style, moved};
 use crate::serving::route::{Resource, Routes, file_anywhere};
@@ -167,6 +167,12 @@ impl Gateway {
             upstream,
             tally,
         }))
+    }
+
+    /// The same, which begins with a view that was verified just now.
+    pub fn knowing(self, view: View) -> Self {
+        self.0.current.begin_with(view);
+        self
     }
 
     /// Refreshes the metadata where that is due, without being asked for anything. The log says what came of it.

@@ -205,7 +205,10 @@ mod tests {
                 "--proxy has the gateway asked through",
             ),
             ("uv pip install --default-index https://a.example six", "--default-index has"),
-            ("uv add --index=x=https://a.example six", "--index names another source of packages (x=https"),
+            (
+                "uv add --index=x=https://a.example six",
+                "--index names another source of packages (x=https",
+            ),
             ("uv sync --torch-backend cpu", "--torch-backend has packages taken from PyTorch"),
             ("pipenv install -i https://a.example six", "--index names"),
             ("sudo pip install six", "sudo does not hand on"),

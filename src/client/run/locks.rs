@@ -1,6 +1,6 @@
 //! Lock files: what they hold for good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -47,12 +47,9 @@ impl Locks {
         let origin = format!("{}/", gateway.origin().ascii_serialization());
         let written =
             files(&self.folder).filter(|(path, stamp)| self.before.get(path) != Some(stamp));
-        let mut naming: Vec<_> = written
-            .map(|(path, _)| path)
-            .filter(|path| fs::read_to_string(path).is_ok_and(|text| text.contains(&origin)))
-            .collect();
-        naming.sort();
-        naming
+        let written: BTreeSet<_> = written.map(|(path, _)| path).collect();
+        let names = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|t| t.contains(&origin));
+        written.into_iter().filter(names).collect()
     }
 }
 

@@ -119,8 +119,7 @@ pub async fn run(options: RunOptions, warn: &dyn Fn(&str)) -> Result<Ended, RunE
     let index = local(&session.index, &listener).map_err(RunError::Port)?;
     let cache = FileCache::open(options.cache.as_deref(), options.files)?;
     let parts = GatewayParts::of(&session, cache.spool().clone(), options.refresh);
-    let gateway = Gateway::new(parts);
-    gateway.refresh().await?;
+    let gateway = verified(&session, parts, warn).await?;
 
     let scene = Scene { tool, words, variables: variables(), index };
     let plan = scene.plan(warn);
@@ -145,6 +144,30 @@ pub async fn run(options: RunOptions, warn: &dyn Fn(&str)) -> Result<Ended, RunE
     }
     let summary = summary(&session.tally, &session.index);
     Ok(Ended { code: child::code(status), summary })
+}
+
+/// The gateway, when there is something to hand out.
+async fn verified(
+    session: &Session,
+    parts: GatewayParts,
+    warn: &dyn Fn(&str),
+) -> Result<Gateway, ClientError> {
+    let error = match session.updater.refresh().await {
+        Ok(view) => return Ok(Gateway::new(parts).knowing(view)),
+        Err(error) if error.is_distrust() => return Err(error),
+        Err(error) => error,
+    };
+    match session.updater.stored().await {
+        Ok(view) => {
+            warn(&format!(
+                "there is no news from the repository, and what was verified before counts until {}: {error}",
+                view.expires()
+            ));
+            Ok(Gateway::new(parts))
+        }
+        Err(stored) if stored.is_distrust() => Err(stored),
+        Err(_) => Err(error),
+    }
 }
 
 /// The index's own port; where that is taken, another.

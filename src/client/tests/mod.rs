@@ -2,4 +2,4 @@
 
 mod at_once;
 mod never_back;
-mod world;
+pub(crate) mod world;

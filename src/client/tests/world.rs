@@ -1,6 +1,7 @@
 //! A real publisher, and somebody who answers in its name with anything that it ever published.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,12 +25,16 @@ use crate::upstream::{FileReply, UpstreamError, body};
 pub struct World {
     bench: Bench,
     pub clock: Clock,
+    files: Files,
 }
+
+/// All files that there ever were, by their hash.
+type Files = Arc<Mutex<BTreeMap<Digest, Bytes>>>;
 
 impl World {
     pub async fn new() -> Self {
         let bench = Bench::new().await;
-        Self { bench, clock: Clock::at(Time::now()) }
+        Self { bench, clock: Clock::at(Time::now()), files: Files::default() }
     }
 
     pub fn store(&self) -> &Store {
@@ -43,6 +48,10 @@ impl World {
     /// Publishes a page with a file of that content; withdraws the project where there is none.
     pub async fn publish(&self, project: &str, content: Option<&str>) {
         let name = format!("{project}-1.0.tar.gz");
+        if let Some(content) = content {
+            let bytes = Bytes::from(content.to_owned());
+            self.files.lock().unwrap().insert(Digest::of(&bytes), bytes);
+        }
         let files: Vec<_> = content.iter().map(|content| (name.as_str(), *content)).collect();
         let page: ProjectPage = page(project, &files);
         let store = crate::config::StoreConfig { clock: ClockCheck::Trust, ..Default::default() };
@@ -104,6 +113,7 @@ async fn names(store: &Store, folder: &str) -> Vec<String> {
 /// Answers in the repository's name: rightly, or with something else that it once published.
 pub struct Liar {
     store: Store,
+    files: Files,
     mood: Mutex<Mood>,
 }
 
@@ -131,7 +141,8 @@ impl Mood {
 
 impl Liar {
     pub fn new(world: &World) -> Self {
-        Self { store: world.store().clone(), mood: Mutex::new(Mood::HONEST) }
+        let (store, files) = (world.store().clone(), world.files.clone());
+        Self { store, files, mood: Mutex::new(Mood::HONEST) }
     }
 
     pub fn set(&self, mood: Mood) {
@@ -168,8 +179,17 @@ impl Liar {
         self.answer(Some(format!("{folder}/{name}")), like).await
     }
 
+    fn file(&self, path: &str) -> Option<Bytes> {
+        let files = self.files.lock().unwrap();
+        let lies = self.mood.lock().unwrap().lies;
+        match (self.roll(100) as u64) < lies {
+            true => files.values().nth(self.roll(files.len() + 1)).cloned(),
+            false => files.get(&hash(path).parse().unwrap()).cloned(),
+        }
+    }
+
     async fn page(&self, path: &str) -> Option<Bytes> {
-        let hash = path.rsplit('/').next().unwrap().split('.').next().unwrap();
+        let hash = hash(path);
         let all = names(&self.store, layout::PAGES).await;
         let right = all.iter().find(|name| name.contains(hash)).cloned();
         let stored = self.answer(right, all).await?;
@@ -190,12 +210,14 @@ impl Remote for Liar {
     }
 
     fn open<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<FileReply, UpstreamError>> {
-        async move {
-            let bytes = self.page(path).await.unwrap_or_default();
-            Ok(FileReply { length: None, body: body::full(bytes) })
-        }
-        .boxed()
+        let bytes = self.file(path).unwrap_or_default();
+        ready(Ok(FileReply { length: None, body: body::full(bytes) })).boxed()
     }
+}
+
+/// The hash in the path that a target is fetched under.
+fn hash(path: &str) -> &str {
+    path.rsplit('/').next().unwrap().split('.').next().unwrap()
 }
 
 /// Role to version.
