@@ -75,20 +75,19 @@ impl Manifest {
         if ![self.index.path(), &self.tuf].into_iter().all(is_prefix) {
             return Some("has a path that cannot be served");
         }
-        let (simple, tuf) = (self.index.path(), self.tuf.as_str());
-        (simple.starts_with(tuf) || tuf.starts_with(simple))
-            .then_some("has the index and the repository at one path")
+        // The repository's paths come first.
+        self.index.path().starts_with(&self.tuf).then_some("has the index below the repository")
     }
 }
 
 /// Whether something can be served below `path`: absolute, a slash at its end, no odd segment.
 fn is_prefix(path: &str) -> bool {
-    let Some(inner) = path.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) else {
-        return false;
-    };
+    let Some(inner) = path.strip_prefix('/') else { return false };
+    let segments = inner.strip_suffix('/').map(|inner| inner.split('/'));
     path.len() <= 1024
         && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#\\\"<>".contains(&b))
-        && inner.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+        && (path == "/"
+            || segments.is_some_and(|mut all| all.all(|one| !matches!(one, "" | "." | ".."))))
 }
 
 #[cfg(test)]
@@ -108,6 +107,8 @@ mod tests {
         let manifest = parsed.unwrap();
         assert_eq!(manifest.simple_path(), "/root/pypi/+simple/");
         assert_eq!(Manifest::parse(&manifest.to_bytes().unwrap()), Ok(manifest));
+        let at_the_root = Manifest::parse(text(1, "https://m.example/", "/tuf/").as_bytes());
+        assert_eq!(at_the_root.unwrap().simple_path(), "/");
     }
 
     #[test]
@@ -121,9 +122,8 @@ mod tests {
             (1, good, "tuf/", "path"),
             (1, good, "/a/../tuf/", "path"),
             (1, good, "//", "path"),
-            (1, good, "/", "path"),
-            (1, good, "/simple/tuf/", "one path"),
-            (1, "https://m.example/tuf/simple/", "/tuf/", "one path"),
+            (1, good, "/", "below the repository"),
+            (1, "https://m.example/tuf/simple/", "/tuf/", "below the repository"),
         ] {
             let refused = Manifest::parse(text(format, index, tuf).as_bytes()).unwrap_err();
             assert!(refused.contains(why), "{index} {tuf}: {refused}");

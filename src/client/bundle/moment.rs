@@ -53,3 +53,17 @@ impl Moment {
         Self(at.map_or_else(last, Expiry::time))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_without_a_time_stands_for_its_last_second() {
+        let expiry = |text: &str| Expiry::at(text.parse().unwrap());
+        let (at, expires) = (expiry("2026-11-02T03:04:05Z"), expiry("2026-11-03T03:04:05Z"));
+        assert_eq!(Moment::of(Some(at), expires).time(), at.time());
+        assert_eq!(Moment::of(None, expires).time(), expiry("2026-11-03T03:04:04Z").time());
+        assert!(!expires.passed(Moment::of(None, expires).time()));
+    }
+}

@@ -22,9 +22,12 @@ impl Writer {
     /// Begins a bundle that is to lie at `path`; what lies there stays until this one is whole. Blocks, as all here does.
     ///
     /// # Errors
-    /// Where the folder cannot be written to.
+    /// Where the folder cannot be written to, or what is written could not be read.
     pub fn create(path: &Path, manifest: &Manifest) -> Result<Self, BundleError> {
         let failed = || BundleError::disk("write", path);
+        let bytes = manifest.to_bytes().map_err(io::Error::other).map_err(failed())?;
+        Manifest::parse(&bytes)
+            .map_err(|why| BundleError::Manifest { path: path.to_owned(), why })?;
         let mut options = tempfile::Builder::new();
         // What the umask leaves of it.
         options.prefix(".countersign-").suffix(".part").permissions(Permissions::from_mode(0o666));
@@ -32,7 +35,6 @@ impl Writer {
         let time = u64::try_from(manifest.made.time().as_second()).unwrap_or_default();
         let tar = Builder::new(BufWriter::with_capacity(256 << 10, aside));
         let mut writer = Self { path: path.to_owned(), tar, time };
-        let bytes = manifest.to_bytes().map_err(io::Error::other).map_err(failed())?;
         writer.entry(names::MANIFEST, &bytes)?;
         Ok(writer)
     }

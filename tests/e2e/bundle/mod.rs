@@ -1,187 +1,26 @@
 //! A bundle: made while there is a network, used where there is none.
 
+mod scene;
+
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 
+use self::scene::{Gateway, Scene, Site, create, sentence, text};
 use crate::support::clients::{Installer, TufClient};
 use crate::support::clock::WrongClock;
 use crate::support::gateway::index_url;
-use crate::support::hostile::{Answer, Hostile};
-use crate::support::http::{JSON, Request, Response, get};
+use crate::support::hostile::{Answer, Hostile, link};
 use crate::support::mirror::{Bandersnatch, Devpi, Mirror};
-use crate::support::packages::{Package, Wheel, sdist, wheel};
+use crate::support::packages::{Wheel, wheel};
 use crate::support::process::{Daemon, run};
-use crate::support::sidecar::{SOON, Setup, Sidecar, binary, countersign, page_path, target_path};
+use crate::support::secs;
+use crate::support::sidecar::{Setup, page_path};
 use crate::support::tools::need;
-use crate::support::{eventually, secs};
 
 const DAY: i64 = 86_400;
-
-/// Two projects, of which one needs the other, and a third that nobody bundles.
-struct Scene {
-    folder: TempDir,
-    mirror: Box<dyn Mirror>,
-    sidecar: Sidecar,
-    root: PathBuf,
-    top: Package,
-    base: Package,
-    source: Package,
-    other: Package,
-}
-
-impl Scene {
-    fn before(mirror: impl Mirror + 'static) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let top = Wheel::new("qx-top", "2.0").requires("qx-base").build();
-        let (base, source) = (wheel("qx-base", "1.0"), sdist("qx-base", "1.0"));
-        let other = wheel("qx-other", "1.0");
-        let files = [&top, &base, &source, &other];
-        files.iter().for_each(|file| mirror.add(file));
-        let sidecar = Setup::before(&mirror).bins(16).start();
-        files.iter().for_each(|file| sidecar.wait_for(file));
-        let root = folder.path().join("1.root.json");
-        fs::copy(sidecar.root(), &root).expect("a copy of the root");
-        let mirror = Box::new(mirror);
-        Self { folder, mirror, sidecar, root, top, base, source, other }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("qx.bundle")
-    }
-
-    fn create(&self, more: &[&str]) -> Output {
-        let (data, out) = (self.folder.path().join("data"), self.path());
-        let index = self.sidecar.simple_url();
-        let mut arguments = vec!["bundle", "create", "--index", &index, "--root", text(&self.root)];
-        arguments.extend(["--data", text(&data), "--output", text(&out)]);
-        arguments.extend(more);
-        countersign(&arguments)
-    }
-
-    /// The bundle; nothing else of it all is there any more.
-    fn bundled(self, more: &[&str]) -> Site {
-        let output = self.create(&[&["--project", "qx-top", "qx-base"], more].concat());
-        assert!(output.status.success(), "{output:?}");
-        let Self { folder, mirror, sidecar, root, top, base, source, other } = self;
-        let bundle = folder.path().join("qx.bundle");
-        sidecar.stop();
-        drop(mirror);
-        Site { folder, bundle, root, clock: WrongClock::new(), top, base, source, other }
-    }
-}
-
-/// Where there is no network: a bundle, a root, and a user's folders.
-struct Site {
-    folder: TempDir,
-    bundle: PathBuf,
-    root: PathBuf,
-    clock: WrongClock,
-    top: Package,
-    base: Package,
-    source: Package,
-    other: Package,
-}
-
-impl Site {
-    fn command(&self, bundle: &Path, more: &[&str]) -> Command {
-        let mut command = binary();
-        command.args(["gateway", "--listen", "127.0.0.1:0", "--bundle", text(bundle)]).args(more);
-        command.current_dir(self.folder.path()).env("HOME", self.folder.path());
-        command.env_remove("XDG_DATA_HOME").env_remove("XDG_CACHE_HOME").envs(self.clock.env());
-        command
-    }
-
-    fn gateway(&self, bundle: &Path, more: &[&str]) -> Gateway {
-        let log = self.folder.path().join("gateway.log");
-        let _ = fs::remove_file(&log);
-        let arguments = [&["--root", text(&self.root)], more].concat();
-        let mut daemon = Daemon::spawn(&mut self.command(bundle, &arguments), &log);
-        let simple_url = daemon.wait_for("the gateway", secs(60), index_url);
-        Gateway { daemon, simple_url }
-    }
-
-    /// One sentence, and no gateway.
-    fn refused(&self, bundle: &Path, more: &[&str]) -> String {
-        let arguments = [&["--root", text(&self.root)], more].concat();
-        sentence(&run(&mut self.command(bundle, &arguments), secs(60)), 1)
-    }
-
-    /// The bundle with a change: the entry whose name ends so, with other bytes of the same length.
-    fn altered(&self, entry: &str) -> PathBuf {
-        let mut bytes = fs::read(&self.bundle).expect("a bundle");
-        let mut archive = tar::Archive::new(&bytes[..]);
-        let found = archive.entries().expect("a tar file").flatten().find_map(|found| {
-            let name = found.path().expect("a name").display().to_string();
-            name.ends_with(entry)
-                .then(|| (found.raw_file_position() as usize, found.size() as usize))
-        });
-        let (at, size) = found.unwrap_or_else(|| panic!("no entry {entry}"));
-        // In the middle of a number or a name, and still the JSON that it was.
-        let middle = at
-            + size / 2
-            + bytes[at + size / 2..].iter().position(u8::is_ascii_alphanumeric).expect("a letter");
-        bytes[middle] = if bytes[middle] == b'1' { b'2' } else { b'1' };
-        let path = self.folder.path().join("altered.bundle");
-        fs::write(&path, bytes).expect("a bundle");
-        // What was verified before is not asked for again.
-        let _ = fs::remove_dir_all(self.folder.path().join(".cache"));
-        path
-    }
-}
-
-struct Gateway {
-    daemon: Daemon,
-    simple_url: String,
-}
-
-impl Gateway {
-    fn page(&self, project: &str) -> Response {
-        let url = format!("{}{project}/", self.simple_url);
-        Request::new("GET", &url).header("Accept", JSON).send()
-    }
-
-    fn file(&self, file: &Package) -> Response {
-        let host = self.simple_url.split('/').nth(2).expect("a host");
-        get(&format!("http://{host}/tuf/targets/{}", target_path(file)))
-    }
-
-    fn installs(&self, site: &Site) {
-        for installer in Installer::CURRENT {
-            let install = installer.install(&self.simple_url, ["qx-top"]);
-            install.expect(&site.top).expect(&site.base);
-        }
-    }
-
-    /// With a sentence that has these words.
-    fn refuses(&self, answer: &Response, words: &[&str]) {
-        assert_eq!(answer.status, 403, "{}", answer.text());
-        let said = format!("{} {}", answer.reason, answer.text());
-        for word in words {
-            assert!(said.contains(word), "{word}: {said}");
-        }
-        eventually(&format!("a log line with {words:?}"), SOON, || {
-            let log = self.daemon.log();
-            log.lines().any(|line| words.iter().all(|word| line.contains(word))).then_some(())
-        });
-    }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a name")
-}
-
-fn sentence(output: &Output, code: i32) -> String {
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    let last = said.lines().last().expect("a sentence").to_owned();
-    assert!(last.starts_with("countersign: "), "{said}");
-    last
-}
 
 fn installs_without_a_network(mirror: impl Mirror + 'static) {
     let site = Scene::before(mirror).bundled(&[]);
@@ -204,7 +43,6 @@ fn pip_and_uv_install_from_devpi() {
     installs_without_a_network(Devpi::start(false));
 }
 
-/// With core metadata.
 #[test]
 fn pip_and_uv_install_from_bandersnatch() {
     need!(Python, Nginx, Faketime);
@@ -368,6 +206,53 @@ fn an_unknown_project_is_named() {
     fs::write(&list, "qx-top==2.0 # and what it needs\nqx_base>=1\n").expect("a file");
     let output = scene.create(&["--requirements", text(&list)]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("2 projects, 3 files"), "{output:?}");
+}
+
+#[test]
+fn core_metadata_is_in_it_and_checked() {
+    need!(Python, Faketime);
+    let (mirror, file) = (Hostile::start(), wheel("qx-core", "1.0"));
+    mirror.publish(&[&file]);
+    let mut entry = link(&file);
+    entry["core-metadata"] = json!({ "sha256": hex::encode(Sha256::digest(file.core_metadata())) });
+    mirror.list(&["qx-core"]);
+    mirror.page("qx-core", &[entry]);
+    let path = format!("/files/{}.metadata", file.filename);
+    mirror.answer(&path, Answer::file(file.core_metadata()));
+    let sidecar = Setup::bare(&mirror.simple_url()).bins(16).start();
+    sidecar.wait_for(&file);
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = create(&sidecar, folder.path(), &["--project", "qx-core"]);
+    assert!(output.status.success(), "{output:?}");
+    let (root, bundle) = (folder.path().join("1.root.json"), folder.path().join("qx.bundle"));
+    fs::copy(sidecar.root(), &root).expect("a copy of the root");
+    sidecar.stop();
+    let [top, base, source, other] = [(); 4].map(|()| file.clone());
+    let site = Site { folder, bundle, root, clock: WrongClock::new(), top, base, source, other };
+    let gateway = site.gateway(&site.bundle, &[]);
+    assert_eq!(gateway.core_metadata(&file).body, file.core_metadata());
+    for installer in Installer::CURRENT {
+        installer.install(&gateway.simple_url, ["qx-core"]).expect(&file);
+    }
+    drop(gateway);
+    let gateway = site.gateway(&site.altered(".whl.metadata"), &[]);
+    gateway.refuses(&gateway.core_metadata(&file), &[&format!("{}.metadata", file.filename)]);
+    for installer in Installer::CURRENT {
+        installer.install(&gateway.simple_url, ["qx-core"]).expect_refused(&file);
+    }
+}
+
+/// A sidecar learns of it by being asked, though only what is signed afterwards counts.
+#[test]
+fn a_sidecar_on_demand() {
+    need!(Python, Nginx);
+    let mirror = Bandersnatch::start();
+    let file = wheel("qx-demand", "1.0");
+    mirror.add(&file);
+    let sidecar = Setup::before(&mirror).bins(16).set("watch.mode", "on-demand").start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = create(&sidecar, folder.path(), &["--project", "Qx.Demand"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 projects, 1 files"), "{output:?}");
 }
 
 /// A mirror that hands out other bytes than it lists.
