@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use url::Url;
@@ -36,6 +37,8 @@ pub struct SessionOptions {
     pub ca_file: Option<PathBuf>,
     /// File with `user:password` in its first line, or a netrc file.
     pub credentials: Option<PathBuf>,
+    /// How long is waited for the head of an answer, and for each part of a body; the usual time where none is given.
+    pub timeout: Option<Duration>,
     /// The user's data folder.
     pub data: PathBuf,
 }

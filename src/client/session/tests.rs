@@ -82,6 +82,7 @@ fn user(index: impl ToString) -> User {
         tuf: None,
         ca_file: None,
         credentials: None,
+        timeout: None,
         data: folder.path().join("data"),
     };
     User { folder, options }
