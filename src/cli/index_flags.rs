@@ -1,10 +1,12 @@
 //! Flags of the commands that verify an index.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Usage;
 use crate::client::folders;
 use crate::client::session::{SessionError, SessionOptions, repository_url};
+use crate::config::units::duration;
 use crate::tuf::Digest;
 
 /// Which index, and what is trusted of it.
@@ -36,6 +38,10 @@ pub struct Access {
     /// A file with user:password in its first line, or a netrc file
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
+    /// How long is waited for an answer, or for a body that is silent or slower than 1 KiB/s; twice that for metadata or a
+    /// page as a whole [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = patience)]
+    pub timeout: Option<Duration>,
     /// Where pinned roots and trusted metadata lie [default: $XDG_DATA_HOME/countersign, ~/.local/share/countersign]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -65,9 +71,16 @@ impl Access {
             tuf: self.tuf.as_deref().map(repository_url).transpose().map_err(refused)?,
             ca_file: self.ca_file.clone(),
             credentials: self.credentials.clone(),
+            timeout: self.timeout,
             data: data(self.data.as_ref()).map_err(refused)?,
         })
     }
+}
+
+/// A time to wait, which is some time.
+fn patience(text: &str) -> Result<Duration, &'static str> {
+    let time = duration::parse(text)?;
+    if time.is_zero() { Err("nothing comes in no time") } else { Ok(time) }
 }
 
 /// The folder that `--data` names, or the user's own.

@@ -26,6 +26,7 @@ mod open;
 mod progress;
 mod report;
 pub mod restore;
+pub mod run;
 pub mod serve;
 pub mod trust;
 pub mod tuf;
@@ -97,6 +98,9 @@ pub enum Command {
     /// Say which root is trusted for which index.
     #[command(long_about = trust::ABOUT)]
     Trust(trust::Args),
+    /// Run one command, and give to it what was verified.
+    #[command(long_about = run::ABOUT)]
+    Run(Box<run::Args>),
     /// Stand before a sidecar: verify for pip, uv, poetry and pipenv.
     #[command(long_about = gateway::ABOUT)]
     Gateway(Box<gateway::Args>),
@@ -123,6 +127,7 @@ impl Command {
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
             Self::Trust(args) => trust::run(args).await,
+            Self::Run(args) => run::run(*args, environment).await,
             Self::Gateway(args) => gateway::run(*args, environment).await,
             Self::Bundle(args) => bundle::run(args).await,
             Self::Tuf(args) => tuf::run(args, environment).await,
@@ -133,7 +138,17 @@ impl Command {
     fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Gateway(_) => "info",
+            // Its one line says what matters.
+            Self::Tuf(_) => "error",
             _ => "warn",
+        }
+    }
+
+    /// Logs of `run` stand among what its command says, for people.
+    fn log_format(&self) -> logging::Format {
+        match self {
+            Self::Run(_) => logging::Format::Text,
+            _ => logging::Format::Auto,
         }
     }
 }
@@ -148,7 +163,7 @@ pub fn main() -> ExitCode {
 
 fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let filter = environment.log_filter().unwrap_or(cli.command.log_filter());
-    logging::init(logging::Format::Auto, filter)?;
+    logging::init(cli.command.log_format(), filter)?;
     install_crypto_provider();
     // Reads FAILPOINTS; see `store::failpoint`.
     #[cfg(feature = "failpoints")]

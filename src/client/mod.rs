@@ -25,9 +25,12 @@ pub mod folders;
 pub mod gateway;
 mod http;
 pub mod remote;
+pub mod run;
 pub mod session;
 pub mod state;
 mod tally;
+#[cfg(test)]
+pub(crate) mod tests;
 pub mod trust;
 pub mod updater;
 mod view;

@@ -50,8 +50,21 @@ pub enum RemoteError {
         why: String,
     },
     /// It could not be fetched.
-    #[error(transparent)]
+    #[error("{}", said(.0))]
     Upstream(#[from] UpstreamError),
+}
+
+/// In the words of this side: `serve` has other names for its settings.
+fn said(error: &UpstreamError) -> String {
+    match error {
+        UpstreamError::LoginWanted { url, code } => format!(
+            "{url} wants a login (status {code}): put it into the index's URL, or into a file for --credentials"
+        ),
+        UpstreamError::Tls { url, why } => format!(
+            "no TLS connection to {url}: {why}; a private authority's certificate is given with --ca-file"
+        ),
+        other => other.to_string(),
+    }
 }
 
 impl RemoteError {

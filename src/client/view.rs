@@ -119,6 +119,7 @@ impl View {
         let mut role = targets.clone();
         loop {
             if let Some(target) = role.targets.targets.get(path) {
+                target.recognizable(path)?;
                 return Ok(Some(target.clone()));
             }
             if let Some(delegations) = &role.targets.delegations {

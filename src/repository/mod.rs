@@ -46,7 +46,7 @@ pub use publisher::{Publisher, PublisherConfig, PublishingTask};
 pub use reader::Repository;
 pub use restore::{Advanced, advance};
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::serving::{Document, Encoding};
 pub(crate) use signing::{expiry, nonce};

@@ -15,7 +15,7 @@ use crate::spool::{Spool, SpoolError, SpooledFile};
 use crate::upstream::{BodyError, FileReply, Found, UpstreamError, body};
 
 /// Bytes that something signed pins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pinned {
     /// What is refused if the bytes are wrong: the project, the name of what is sent, its hash.
     pub key: Key,
@@ -90,7 +90,7 @@ impl Files {
         if let Some(file) = self.0.spool.get(&pinned.key.digest).await {
             return Some(Ok(self.verified(request, pinned, &file, bare)));
         }
-        let detail = self.0.recent.detail(&pinned.key, Instant::now())?;
+        let detail = self.0.recent.detail(pinned, Instant::now())?;
         self.0.desk.wrong_again();
         Some(Err(Problem::new(Kind::Mismatch, detail)))
     }
@@ -206,7 +206,7 @@ impl Files {
         let what = format!("expected SHA-256 {}, found {found}", key.digest);
         let advice = self.0.desk.advice();
         let detail = format!("{} of {}: {what}. {advice}", key.name, key.project);
-        if self.0.recent.remember(key.clone(), detail.clone(), Instant::now()) {
+        if self.0.recent.remember(pinned.clone(), detail.clone(), Instant::now()) {
             self.0.desk.wrong(pinned, &what);
         } else {
             self.0.desk.wrong_again();

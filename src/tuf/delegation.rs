@@ -34,9 +34,11 @@ impl Delegations {
     fn flaw(&self) -> Option<String> {
         let roles = match (&self.roles, &self.succinct_roles) {
             (Some(roles), None) => roles,
+            (None, Some(bins)) if (1..=32).contains(&bins.bit_length) => {
+                return self.authority(&bins.name(0))?.flaw(&bins.name_prefix);
+            }
             (None, Some(bins)) => {
-                return (!(1..=32).contains(&bins.bit_length))
-                    .then(|| format!("bit_length is {}, not 1 to 32", bins.bit_length));
+                return Some(format!("bit_length is {}, not 1 to 32", bins.bit_length));
             }
             (Some(_), Some(_)) => return Some("it has both roles and succinct_roles".into()),
             (None, None) => {
@@ -53,7 +55,7 @@ impl Delegations {
             } else if role.paths.is_some() == role.path_hash_prefixes.is_some() {
                 Some(format!("{name:?} needs either paths or path_hash_prefixes"))
             } else {
-                None
+                self.authority(name)?.flaw(name)
             }
         })
     }

@@ -1,16 +1,37 @@
 //! Why a client does not trust what a repository sent (TUF specification, section 5).
 
+use std::fmt;
+
 use super::{Expiry, MetadataError};
 
-/// A check that failed, and on what.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}: {flaw}")]
+/// The most characters that are said of a flaw: much of the text comes from the metadata itself.
+const LONGEST: usize = 600;
+
+/// A check that failed, and on what. It reads as one line of bounded length.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Distrust {
     /// The role (`timestamp`, `bins-0f`) or target path.
     pub what: String,
     /// What is wrong with it.
     pub flaw: Flaw,
 }
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{}: {}", self.what, self.flaw);
+        let mut rest = text.chars();
+        let shown: String = rest.by_ref().take(LONGEST).map(shown).collect();
+        let more = if rest.next().is_some() { "…" } else { "" };
+        write!(f, "{shown}{more}")
+    }
+}
+
+/// Nothing that a terminal would act on.
+fn shown(c: char) -> char {
+    if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }
+}
+
+impl std::error::Error for Distrust {}
 
 /// The check.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +51,16 @@ pub enum Flaw {
         found: u64,
         /// The threshold.
         needed: u64,
+    },
+    /// Too few valid signatures, and a key of those that may sign cannot be used.
+    #[error("it is signed by {found} of the {needed} trusted keys that it needs, and {why}")]
+    UnusableKey {
+        /// Valid signatures by different keys.
+        found: u64,
+        /// The threshold.
+        needed: u64,
+        /// Why the key cannot be used.
+        why: String,
     },
     /// The delegating role does not know it.
     #[error("no trusted role delegates to it")]
@@ -115,7 +146,7 @@ impl Flaw {
         match self {
             Self::Malformed(_) => "malformed",
             Self::SpecVersion(_) => "spec-version",
-            Self::Threshold { .. } => "signature",
+            Self::Threshold { .. } | Self::UnusableKey { .. } => "signature",
             Self::NotDelegated => "not-delegated",
             Self::Rollback { .. } => "rollback",
             Self::Version { .. } => "version",
@@ -138,7 +169,26 @@ impl From<MetadataError> for Flaw {
             MetadataError::Malformed { source, .. } => Self::Malformed(source.to_string()),
             MetadataError::Canonical(error) => Self::Malformed(error.to_string()),
             MetadataError::Threshold { found, needed, .. } => Self::Threshold { found, needed },
+            MetadataError::UnusableKey { found, needed, why, .. } => {
+                Self::UnusableKey { found, needed, why }
+            }
             MetadataError::NotDelegated(_) => Self::NotDelegated,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_does_not_write_on_the_terminal() {
+        let error = Flaw::NotListed.of("role\n\u{1b}[2J\u{7}");
+        assert_eq!(
+            error.to_string(),
+            "role\u{fffd}\u{fffd}[2J\u{fffd}: the snapshot does not list it"
+        );
+        let error = Flaw::NoHash("x".repeat(1_000_000)).of("role");
+        assert_eq!(error.to_string().chars().count(), LONGEST + 1);
     }
 }

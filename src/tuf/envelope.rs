@@ -41,6 +41,18 @@ pub enum MetadataError {
         /// The threshold.
         needed: u64,
     },
+    /// Too few keys signed, and some could not have.
+    #[error("{role} is signed by {found} of the {needed} keys that it needs, and {why}")]
+    UnusableKey {
+        /// The role's name.
+        role: String,
+        /// Valid signatures by different keys.
+        found: u64,
+        /// The threshold.
+        needed: u64,
+        /// Which key cannot be used, and why.
+        why: String,
+    },
     /// The delegating role does not know the role.
     #[error("{0} is not delegated")]
     NotDelegated(String),
@@ -90,7 +102,7 @@ impl Authority<'_> {
     /// also under several ids; unknown keys and bad signatures do not count and do no harm.
     ///
     /// # Errors
-    /// [`MetadataError::Threshold`] when too few did.
+    /// [`MetadataError::Threshold`] or [`MetadataError::UnusableKey`] when too few did.
     pub fn check(
         &self,
         name: &str,
@@ -106,11 +118,32 @@ impl Authority<'_> {
             }
         }
         let found = valid.len() as u64;
-        if self.threshold == 0 || found < self.threshold {
-            let needed = self.threshold.max(1);
-            return Err(MetadataError::Threshold { role: name.into(), found, needed });
+        if self.threshold > 0 && found >= self.threshold {
+            return Ok(());
         }
-        Ok(())
+        let (role, needed) = (name.to_owned(), self.threshold.max(1));
+        Err(match self.unusable() {
+            Some(why) => MetadataError::UnusableKey { role, found, needed, why },
+            None => MetadataError::Threshold { role, found, needed },
+        })
+    }
+
+    /// A key that may sign and cannot.
+    fn unusable(&self) -> Option<String> {
+        self.keyids.iter().find_map(|keyid| match self.keys.get(keyid) {
+            Some(key) => key.public().err().map(|error| error.to_string()),
+            None => Some(format!("key {:?} is not defined", keyid.0)),
+        })
+    }
+
+    /// What is wrong with the keys of the role called `name`, though they are well formed.
+    pub(super) fn flaw(&self, name: &str) -> Option<String> {
+        let mut seen = BTreeSet::new();
+        if self.threshold == 0 {
+            return Some(format!("the threshold of {name:?} is 0"));
+        }
+        let twice = self.keyids.iter().find(|keyid| !seen.insert(*keyid))?;
+        Some(format!("{name:?} has the key {:?} twice", twice.0))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! TUF asks that unknown fields survive (specification, section 4.2), since signatures cover them, and
 //! canonical JSON asks for sorted keys. `open_struct!` gives a struct both: known fields are declared in the
-//! order of their JSON keys, unknown ones are merged in between.
+//! order of their JSON keys, unknown ones are merged in between. A required field may have a value for where it is absent.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub type Extra = BTreeMap<String, serde_json::Value>;
 /// Declares a struct with named JSON keys, in ascending order of the keys, and `extra` for all others.
 macro_rules! open_struct {
     ($(#[$meta:meta])* pub struct $name:ident {
-        $( $(#[$field_meta:meta])* $key:literal => $field:ident: $type:ty, )*
+        $( $(#[$field_meta:meta])* $key:literal => $field:ident: $type:ty $(= $default:expr)?, )*
     }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq)]
@@ -92,16 +92,23 @@ macro_rules! open_struct {
                         let mut extra = $crate::tuf::fields::Extra::new();
                         while let Some(key) = map.next_key::<String>()? {
                             match key.as_str() {
-                                $( $key => if $field.replace(map.next_value()?).is_some() {
-                                    return Err(M::Error::duplicate_field($key));
-                                }, )*
-                                _ => if extra.insert(key, map.next_value()?).is_some() {
-                                    return Err(M::Error::custom("a field stands twice"));
-                                },
+                                $( $key => {
+                                    let value = map.next_value();
+                                    let named =
+                                        |error| M::Error::custom(format_args!("{}: {error}", $key));
+                                    if $field.replace(value.map_err(named)?).is_some() {
+                                        return Err(M::Error::duplicate_field($key));
+                                    }
+                                } )*
+                                _ if extra.contains_key(&key) => {
+                                    let twice = format_args!("{key:?} stands twice");
+                                    return Err(M::Error::custom(twice));
+                                }
+                                _ => drop(extra.insert(key, map.next_value()?)),
                             }
                         }
                         Ok($name {
-                            $( $field: match $field.or_else(<$type as $crate::tuf::fields::Field>::absent) {
+                            $( $field: match $field.or_else(<$type as $crate::tuf::fields::Field>::absent)$( .or(Some($default)) )? {
                                 Some(value) => value,
                                 None => return Err(M::Error::missing_field($key)),
                             }, )*
@@ -127,20 +134,32 @@ mod tests {
             "b" => b: u64,
             /// Second.
             "d" => d: Option<String>,
+            /// Third.
+            "f" => f: bool = true,
         }
     }
 
     #[test]
     fn unknown_fields_survive_in_order() {
-        let text = r#"{"a":1,"b":2,"c":{"y":[],"z":null},"d":"x","e":3}"#;
+        let text = r#"{"a":1,"b":2,"c":{"y":[],"z":null},"d":"x","e":3,"f":false}"#;
         let sample: Sample = serde_json::from_str(text).unwrap();
         assert_eq!((sample.b, sample.extra.len()), (2, 3));
         assert_eq!(serde_json::to_string(&sample).unwrap(), text);
     }
 
     #[test]
+    fn errors_name_the_field_and_the_place() {
+        let error = serde_json::from_str::<Sample>(r#"{"b":-1}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "b: invalid value: integer `-1`, expected u64 at line 1 column 7"
+        );
+    }
+
+    #[test]
     fn absent_twice_and_missing() {
-        assert_eq!(serde_json::from_str::<Sample>(r#"{"b":2}"#).unwrap().d, None);
+        let sample: Sample = serde_json::from_str(r#"{"b":2}"#).unwrap();
+        assert_eq!((sample.d, sample.f), (None, true));
         for bad in [r#"{"d":"x"}"#, r#"{"b":1,"b":2}"#, r#"{"b":1,"z":2,"z":2}"#] {
             assert!(serde_json::from_str::<Sample>(bad).is_err(), "{bad}");
         }

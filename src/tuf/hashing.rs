@@ -39,9 +39,17 @@ impl Hashing {
             }
             checked = true;
         }
-        let names = || hashes.keys().cloned().collect::<Vec<_>>().join(", ");
-        if checked { Ok(()) } else { Err(Flaw::NoHash(names()).of(what)) }
+        if checked { Ok(()) } else { Err(no_hash(what, hashes)) }
     }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn no_hash(what: &str, hashes: &BTreeMap<String, String>) -> Distrust {
+    let names = hashes.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    Flaw::NoHash(if names.is_empty() { "there are none".into() } else { names }).of(what)
 }
 
 /// A target on its way: its length is watched from the first byte, its hashes are compared at the end.
@@ -87,6 +95,22 @@ impl<'t> Checking<'t> {
 }
 
 impl TargetFile {
+    /// Checks that there is a hash by which the target called `path` can be recognized, before it is asked for.
+    ///
+    /// # Errors
+    /// [`Flaw::NoHash`].
+    pub fn recognizable(&self, path: &str) -> Result<(), Distrust> {
+        let known = [("sha256", 64), ("sha512", 128)];
+        let given = known.map(|(name, length)| self.hashes.get(name).map(|hash| (hash, length)));
+        let mut given = given.into_iter().flatten().peekable();
+        let any = given.peek().is_some();
+        if any && given.all(|(hash, length)| hash.len() == length && is_hex(hash)) {
+            Ok(())
+        } else {
+            Err(no_hash(path, &self.hashes))
+        }
+    }
+
     /// Checks a whole target called `path`.
     ///
     /// # Errors
@@ -95,5 +119,35 @@ impl TargetFile {
         let mut checking = Checking::new(path, self);
         checking.update(bytes)?;
         checking.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(hashes: &[(&str, &str)]) -> TargetFile {
+        let hashes = hashes.iter().map(|(name, hash)| (name.to_string(), hash.to_string()));
+        TargetFile { custom: None, hashes: hashes.collect(), length: 1, extra: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_target_needs_a_hash_of_its_length() {
+        let (short, long) = ("a0".repeat(32), "B1".repeat(64));
+        for good in [
+            target(&[("sha256", &short)]),
+            target(&[("sha512", &long)]),
+            target(&[("blake2b-256", "?"), ("sha256", &short), ("sha512", &long)]),
+        ] {
+            assert_eq!(good.recognizable("x"), Ok(()), "{good:?}");
+        }
+        for bad in [
+            target(&[]),
+            target(&[("blake2b-256", &short)]),
+            target(&[("sha256", &long)]),
+            target(&[("sha256", "../../x"), ("sha512", &long)]),
+        ] {
+            assert_eq!(bad.recognizable("x").unwrap_err().flaw.label(), "no-hash", "{bad:?}");
+        }
     }
 }

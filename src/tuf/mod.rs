@@ -12,6 +12,7 @@ mod hashing;
 mod key;
 mod path;
 mod role;
+mod strict;
 pub mod workflow;
 
 pub use bins::SuccinctRoles;

@@ -41,7 +41,7 @@ macro_rules! role {
                 if text == $name {
                     Ok(Self)
                 } else {
-                    Err(D::Error::custom(format!("_type is {text:?}, expected {:?}", $name)))
+                    Err(D::Error::custom(format!("it is {text:?}, expected {:?}", $name)))
                 }
             }
         }
@@ -83,8 +83,8 @@ open_struct! {
     pub struct Root {
         /// `root`.
         "_type" => kind: RootType,
-        /// Whether metadata and targets are served under versions and hashes.
-        "consistent_snapshot" => consistent_snapshot: bool,
+        /// Whether metadata and targets are served under versions and hashes; optional in old metadata.
+        "consistent_snapshot" => consistent_snapshot: bool = false,
         /// When it expires.
         "expires" => expires: Expiry,
         /// All keys.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::hashing::Hashing;
+use super::strict::Strict;
 use super::{
     Authority, Delegations, Distrust, Expiry, Flaw, MetaFile, Role, Root, Signature, Snapshot,
     SuccinctRoles, Targets, Timestamp, canonical,
@@ -64,8 +65,10 @@ fn root(bytes: &[u8]) -> Result<Root, Distrust> {
     let missing = ["root", "timestamp", "snapshot", "targets"]
         .into_iter()
         .find(|role| !root.roles.contains_key(*role));
-    match missing {
-        Some(role) => Err(malformed("root", format!("it has no role {role}"))),
+    let missing = missing.map(|role| format!("it has no role {role}"));
+    let flaw = || root.roles.keys().find_map(|role| root.authority(role)?.flaw(role));
+    match missing.or_else(flaw) {
+        Some(flaw) => Err(malformed("root", flaw)),
         None => Ok(root),
     }
 }
@@ -107,8 +110,11 @@ pub fn timestamp_after(trusted: &Timestamp, new: &Timestamp) -> Result<Order, Di
 /// # Errors
 /// [`Flaw::Malformed`] where it says nothing.
 pub fn announced_snapshot(timestamp: &Timestamp) -> Result<&MetaFile, Distrust> {
-    let entry = timestamp.meta.get("snapshot.json").filter(|entry| entry.version > 0);
-    entry.ok_or_else(|| malformed("timestamp", "it names no snapshot".into()))
+    match timestamp.meta.get("snapshot.json") {
+        Some(entry) if entry.version > 0 => Ok(entry),
+        Some(_) => Err(malformed("timestamp", "it names version 0 of the snapshot".into())),
+        None => Err(malformed("timestamp", "it names no snapshot".into())),
+    }
 }
 
 /// Checks a snapshot's signatures alone: one that is stored stands for what was trusted, also after it expired.
@@ -243,6 +249,10 @@ struct Envelope<'a> {
 }
 
 fn open<'a, R: Role>(name: &str, bytes: &'a [u8]) -> Result<(Envelope<'a>, R), Distrust> {
+    // serde would take an array for a struct.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(malformed(name, "it is no JSON object".into()));
+    }
     let unread = |error: serde_json::Error| malformed(name, error.to_string());
     let envelope: Envelope<'a> = serde_json::from_slice(bytes).map_err(unread)?;
     let role: R = serde_json::from_str(envelope.signed.get()).map_err(unread)?;
@@ -268,7 +278,7 @@ fn signed<R: Role>(
 ) -> Result<R, Distrust> {
     let authority = authority.ok_or_else(|| Flaw::NotDelegated.of(name))?;
     let (envelope, role) = open::<R>(name, bytes)?;
-    let value: serde_json::Value = serde_json::from_str(envelope.signed.get())
+    let Strict(value) = serde_json::from_str(envelope.signed.get())
         .map_err(|error| malformed(name, error.to_string()))?;
     let message = canonical::to_vec(&value).map_err(|error| malformed(name, error.to_string()))?;
     authority

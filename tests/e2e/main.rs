@@ -12,6 +12,7 @@
 
 mod attacks;
 mod bad_input;
+mod bundle;
 mod churn;
 mod cli;
 mod cost;
@@ -28,6 +29,7 @@ mod names;
 mod protection;
 mod replicas;
 mod restart;
+mod run;
 mod serving;
 mod store_faults;
 mod stores;

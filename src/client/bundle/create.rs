@@ -204,7 +204,7 @@ impl Order {
 }
 
 /// The workflow began at the pinned root, as if nothing had been seen before; but something has.
-fn not_older(before: &View, view: &View) -> Result<(), ClientError> {
+pub(super) fn not_older(before: &View, view: &View) -> Result<(), ClientError> {
     workflow::timestamp_after(before.timestamp(), view.timestamp())?;
     workflow::snapshot_after(before.snapshot(), view.snapshot())?;
     Ok(())

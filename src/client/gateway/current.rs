@@ -59,6 +59,12 @@ impl Current {
         Self(Arc::new(Inner { updater, interval, patience, clock, last, turn }))
     }
 
+    /// Takes a view that a refresh gave just now.
+    pub fn begin_with(&self, view: View) {
+        let last = Last { began: Instant::now(), outcome: Outcome::Fresh(view) };
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+    }
+
     /// The view, refreshed where the interval is over.
     ///
     /// # Errors

@@ -22,8 +22,9 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::bundle::Offline;
 use super::session::Session;
-use super::{ClientError, Remote, Tally, Updater};
+use super::{ClientError, Remote, Tally, Updater, View};
 use crate::index::{Format, ProjectName, requested};
 use crate::serving::document::{self, REVALIDATE, Style, moved};
 use crate::serving::route::{Resource, Routes, file_anywhere};
@@ -110,6 +111,23 @@ impl GatewayParts {
             clock: Clock::System,
         }
     }
+
+    /// In front of what is in a bundle, with the usual limits.
+    pub fn offline(offline: &Offline, spool: Spool, interval: Duration) -> Self {
+        let Offline { bundle, updater, clock, .. } = offline;
+        Self {
+            updater: updater.clone(),
+            remote: Arc::new(bundle.clone()),
+            upstream: None,
+            spool,
+            simple_path: bundle.manifest().simple_path().to_owned(),
+            tuf_prefix: bundle.manifest().tuf.clone(),
+            interval,
+            limits: Limits::default(),
+            tally: Arc::default(),
+            clock: clock.clone(),
+        }
+    }
 }
 
 /// Answers the tools. Cheap to clone.
@@ -151,6 +169,12 @@ impl Gateway {
             upstream,
             tally,
         }))
+    }
+
+    /// The same, which begins with a view that was verified just now.
+    pub fn knowing(self, view: View) -> Self {
+        self.0.current.begin_with(view);
+        self
     }
 
     /// Refreshes the metadata where that is due, without being asked for anything. The log says what came of it.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use url::Url;
@@ -36,6 +37,8 @@ pub struct SessionOptions {
     pub ca_file: Option<PathBuf>,
     /// File with `user:password` in its first line, or a netrc file.
     pub credentials: Option<PathBuf>,
+    /// How long is waited for the head of an answer, and for each part of a body; the usual time where none is given.
+    pub timeout: Option<Duration>,
     /// The user's data folder.
     pub data: PathBuf,
 }
@@ -60,14 +63,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens the index. Where nothing is pinned for it, the root that `options` name is pinned: if the repository proves to be
-    /// another one's, it is forgotten again.
+    /// Opens the index. Where nothing is pinned for it, the root that `options` name is pinned, if the repository verifies
+    /// with it.
     ///
     /// # Errors
     /// [`SessionError`]: one sentence that says what to do. A repository that was seen before need not be reachable.
     pub async fn open(options: &SessionOptions) -> Result<Self, SessionError> {
         let store = TrustStore::new(&options.data);
-        match store.pinned(&index_url(&options.index)?)? {
+        let index = index_url(&options.index)?;
+        match store.pinned(&index)? {
             Some(pin) => {
                 if let Some(given) = given(options)? {
                     pin.agrees(given)?;
@@ -76,17 +80,24 @@ impl Session {
             }
             None => {
                 let Added { pin, new } = pin(options).await?;
-                let session = Self::of(options, &store, pin).await?;
-                match session.updater.refresh().await {
-                    Err(error) if error.is_distrust() && new => {
-                        store.remove(&session.index)?;
-                        Err(error.into())
-                    }
-                    // Whoever uses the session will hear the same.
-                    _ => Ok(session),
+                let opened = Self::first(options, &store, pin).await;
+                if opened.is_err() && new {
+                    store.remove(&index)?;
                 }
+                opened
             }
         }
+    }
+
+    /// The first time, when it is not known yet whether index, repository and root belong together.
+    async fn first(
+        options: &SessionOptions,
+        store: &TrustStore,
+        pin: Pin,
+    ) -> Result<Self, SessionError> {
+        let session = Self::of(options, store, pin).await?;
+        session.updater.refresh().await?;
+        Ok(session)
     }
 
     async fn of(

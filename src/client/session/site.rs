@@ -50,12 +50,16 @@ impl Site {
     pub(super) fn new(options: &SessionOptions, tuf: Option<&Url>) -> Result<Self, SessionError> {
         let index = index_url(&options.index)?;
         let origins = tuf.map(|tuf| tuf.origin().ascii_serialization()).into_iter().collect();
+        let usual = UpstreamConfig::default();
         let config = UpstreamConfig {
             url: Some(options.index.clone()),
             origins,
             ca_file: options.ca_file.clone(),
             credentials: options.credentials.clone(),
-            ..UpstreamConfig::default()
+            response_timeout: options.timeout.unwrap_or(usual.response_timeout),
+            idle_timeout: options.timeout.unwrap_or(usual.idle_timeout),
+            page_timeout: options.timeout.map_or(usual.page_timeout, |time| time.saturating_mul(2)),
+            ..usual
         };
         let upstream = Upstream::new(&config, &LimitsConfig::default(), Access::Upstream)?;
         if upstream.has_credentials() && index.scheme() == "http" && !is_loopback(&index) {

@@ -82,6 +82,7 @@ fn user(index: impl ToString) -> User {
         tuf: None,
         ca_file: None,
         credentials: None,
+        timeout: None,
         data: folder.path().join("data"),
     };
     User { folder, options }
@@ -177,6 +178,10 @@ async fn a_root_of_another_repository_is_not_kept() {
     assert!(matches!(&error, SessionError::Client(error) if error.is_distrust()), "{error}");
     let user = user.trusting(repository.root());
     Session::open(&user.options).await.unwrap();
+    let no_sidecar = Mirror::start(|_, _| ok("", "<html>")).await;
+    let mistaken = self::user(no_sidecar.url("/simple/")).trusting(repository.root());
+    mistaken.refused().await;
+    assert!(TrustStore::new(&mistaken.options.data).list().unwrap().is_empty());
 }
 
 #[tokio::test]

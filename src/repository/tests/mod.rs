@@ -11,7 +11,7 @@ mod restore;
 mod several;
 mod simulation;
 mod site;
-mod support;
+pub(crate) mod support;
 
 use std::sync::Arc;
 

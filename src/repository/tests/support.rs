@@ -172,13 +172,17 @@ impl Bench {
 
     pub async fn init(&self) -> std::result::Result<Digest, crate::ceremony::InitError> {
         let options = InitOptions { bins: 16, validity: ValidityConfig::default() };
-        let made = init(&self.store, &KeyFolder::new(self.keys.path()), &options, |_| ()).await?;
+        let made = init(&self.store, &self.keys(), &options, |_| ()).await?;
         Ok(made.root_sha256)
+    }
+
+    pub fn keys(&self) -> KeyFolder {
+        KeyFolder::new(self.keys.path())
     }
 
     /// The online key.
     pub fn online(&self) -> Arc<dyn Signer> {
-        KeyFolder::new(self.keys.path()).load_online().unwrap()
+        self.keys().load_online().unwrap()
     }
 
     pub fn config(&self) -> PublisherConfig {
@@ -195,7 +199,13 @@ impl Bench {
     }
 
     pub async fn open(&self) -> std::result::Result<Running, RepositoryError> {
-        let config = self.config();
+        self.open_with(self.config()).await
+    }
+
+    pub async fn open_with(
+        &self,
+        config: PublisherConfig,
+    ) -> std::result::Result<Running, RepositoryError> {
         let (publisher, repository, task) = Publisher::open(self.store.clone(), config).await?;
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(task.run(shutdown.clone()));

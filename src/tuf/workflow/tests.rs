@@ -126,6 +126,43 @@ fn one_key_counts_once() {
 }
 
 #[test]
+fn what_nobody_can_sign_is_said() {
+    let refused = |role: Value| {
+        let mut root = root_value(1, &[1], 1);
+        root["roles"]["timestamp"] = role;
+        first_root(&sign(&root, &[1])).unwrap_err().to_string()
+    };
+    let id = key(9).0.id().0;
+    assert!(
+        refused(json!({"keyids": [id], "threshold": 0})).contains("threshold of \"timestamp\"")
+    );
+    assert!(refused(json!({"keyids": [id, id], "threshold": 1})).contains("twice"));
+
+    let mut root = root_value(1, &[1], 1);
+    root["keys"][&id]["scheme"] = "rot13".into();
+    let root = first_root(&sign(&root, &[1])).unwrap();
+    let error = timestamp(&root, &sign(&timestamp_value(1, 1), &[9])).unwrap_err();
+    assert_eq!(error.flaw.label(), "signature");
+    assert!(error.to_string().contains("rot13"), "{error}");
+}
+
+/// What two parsers may read differently.
+#[test]
+fn ambiguous_json_is_refused() {
+    let bytes = sign(&timestamp_value(4, 2), &[9]);
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(timestamp(&a_root(), text.as_bytes()).is_ok());
+    let envelope: Value = serde_json::from_str(&text).unwrap();
+    let list = json!([envelope["signatures"], envelope["signed"]]).to_string();
+    let twice = text.replace(r#""meta":{"#, r#""meta":{"snapshot.json":{"version":9},"#);
+    assert_ne!(twice, text);
+    for bad in [list, twice] {
+        let error = timestamp(&a_root(), bad.as_bytes()).unwrap_err();
+        assert_eq!(error.flaw.label(), "malformed", "{bad}");
+    }
+}
+
+#[test]
 fn timestamps_do_not_go_back() {
     let trusted = a_timestamp(5, 3);
     assert_eq!(timestamp_after(&trusted, &a_timestamp(5, 9)).unwrap(), Order::Same);

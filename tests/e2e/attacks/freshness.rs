@@ -47,6 +47,7 @@ fn indefinite_freeze() {
     scene.plain_installs(&old.file);
     victim.refuses_page(&scene.good, &["timestamp", "expired"]);
     scene.attacker.leave();
+    scene.renew();
     victim.installs(&scene.good);
 }
 
@@ -56,8 +57,8 @@ fn withheld_timestamp() {
     need!(Python, Faketime);
     let frozen = Frozen::new("qx-withheld");
     let Frozen { clock, scene, old } = &frozen;
-    let victims: Vec<_> = (0..3).map(|_| frozen.victim()).collect();
     scene.attacker.serve(&old.repository);
+    let victims: Vec<_> = (0..3).map(|_| frozen.victim()).collect();
     for victim in &victims {
         victim.installs(&old.file);
     }
@@ -81,6 +82,7 @@ fn withheld_timestamp() {
         victim.refuses_page(&scene.good, &["expired"]);
     }
     scene.attacker.leave();
+    scene.renew();
     for victim in &victims {
         victim.installs(&scene.good);
     }

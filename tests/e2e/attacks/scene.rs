@@ -176,6 +176,11 @@ impl Scene {
         self.hand_out(file);
     }
 
+    /// The sidecar publishes something else: a new snapshot, and a new timestamp.
+    pub fn renew(&self) {
+        self.world.publish(&[&wheel(&format!("{}-beside", self.good.project), "1.0")]);
+    }
+
     /// The sidecar goes on publishing until its versions are past these: what a client was made to trust is behind it.
     pub fn outrun(&self, repository: &Repository) {
         let mut files = vec![self.good.clone()];

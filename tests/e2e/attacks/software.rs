@@ -126,19 +126,26 @@ fn a_project_that_nobody_signed() {
     victim.installs(&scene.good);
 }
 
-/// No byte of a file is altered: what the page says of one makes installers take another.
+/// No byte of a file is altered: what the page says of one makes installers take another. uv looks for `Requires-Python` in the core
+/// metadata too.
 #[test]
 fn a_flag_on_a_page() {
     need!(Python);
     let (scene, old) = Scene::patched("qx-flags");
-    for (flag, value) in [("yanked", json!(true)), ("requires-python", json!("<3"))] {
+    let flags = [
+        ("yanked", json!(true), &Installer::CURRENT[..]),
+        ("requires-python", json!("<3"), &[Installer::Pip]),
+    ];
+    for (flag, value, deceived) in flags {
         scene.alter_page(|page| {
             let files = page["files"].as_array_mut().expect("files");
             for file in files.iter_mut().filter(|file| file["filename"] == *scene.good.filename) {
                 file[flag] = value.clone();
             }
         });
-        scene.plain_installs(&old.file);
+        for installer in deceived {
+            scene.plain(*installer).expect(&old.file);
+        }
         let victim = Victim::of(&scene);
         victim.refuses_page(&scene.good, &[&page_path("qx-flags"), "signed"]);
         scene.attacker.leave();

@@ -32,9 +32,26 @@ impl Client {
         client
     }
 
+    /// Another one that trusts the same, and has fetched nothing.
+    pub fn copy(&self) -> Self {
+        let copy = Self { folder: tempfile::tempdir().expect("a folder") };
+        for folder in [copy.metadata(), copy.targets()] {
+            fs::create_dir(folder).expect("a folder");
+        }
+        for file in fs::read_dir(self.metadata()).expect("a folder").flatten() {
+            fs::copy(file.path(), copy.metadata().join(file.file_name())).expect("a file");
+        }
+        copy
+    }
+
     /// The folder of the trusted metadata.
     pub fn metadata(&self) -> PathBuf {
         self.folder.path().join("metadata")
+    }
+
+    /// The metadata of a role, if it is trusted.
+    pub fn trusts(&self, role: &str) -> Option<Vec<u8>> {
+        fs::read(self.metadata().join(format!("{role}.json"))).ok()
     }
 
     fn targets(&self) -> PathBuf {
@@ -81,6 +98,15 @@ impl Client {
 impl Ended {
     pub fn succeeded(&self, what: &str) {
         assert_eq!(self.code, Some(0), "{what}: {}", self.said);
+    }
+
+    /// Of what it says that something is wrong with it.
+    pub fn blames(&self, what: &str, blamed: &str) {
+        assert!(
+            self.said.starts_with(&format!("countersign: {blamed}: ")),
+            "{what}: {}",
+            self.said
+        );
     }
 
     /// Exit code 1, and one line that has all of these in it.

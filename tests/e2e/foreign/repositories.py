@@ -200,6 +200,32 @@ def versions_alone(writer):
     return ["y"]
 
 
+def unknown_fields(writer):
+    """Fields and signatures that no client knows, an old specification, indented JSON, and a signature that is no good."""
+    signer, signers = one_key()
+    stranger = MAKE["ed25519"]()
+    more = {"x-ours": {"b": [1, None, True], "a": "ünïcode \" \\ / \u2028"}, "0": -1}
+    targets = Targets(1, "1.0", EXPIRES, unrecognized_fields=more)
+    role = Targets(1, "1.0.0", EXPIRES, unrecognized_fields=more)
+    delegate(targets, [signer], [trusted_with("role", [signer], paths=["role/*"])])
+    targets.delegations.unrecognized_fields = more
+    writer.target(targets, "x", "x")
+    writer.target(role, "role/x", "role's x")
+    targets.targets["x"].unrecognized_fields = {"custom": more, **more}
+    root = new_root(writer.consistent, signers)
+    root.unrecognized_fields = more
+    root.spec_version = "1.9"
+    root.keys[signer.public_key.keyid].unrecognized_fields = more
+    if not writer.consistent:
+        # Optional, and this is what its absence means.
+        root.consistent_snapshot = None
+    writer.indented = True
+    for name, each in (("role", role), ("targets", targets)):
+        writer.metadata(name, each, [stranger, signer])
+    writer.finish(root, {role: [stranger, signer] for role in TOP_LEVEL})
+    return ["y", "role/y"]
+
+
 def rotated_roots(writer):
     """Four roots, each with other keys and another threshold than the one before; only the last is trusted with the rest."""
     generations = [[MAKE["ed25519"]() for _ in range(n)] for n in (1, 2, 3, 2)]
@@ -220,7 +246,7 @@ def rotated_roots(writer):
 
 SHAPES = (
     succinct_bins, hash_prefixes, nested, every_kind_of_key, unusual_names, only_sha512, both_hashes,
-    versions_alone, rotated_roots,
+    versions_alone, unknown_fields, rotated_roots,
 )
 HASHES = {only_sha512: ("sha512",), both_hashes: ("sha512", "sha256")}
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from tuf.api.metadata import (
     Delegations, Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp,
 )
+from tuf.api.serialization.json import JSONSerializer
 
 EXPIRES = (datetime.now(timezone.utc) + timedelta(days=30)).replace(microsecond=0)
 
@@ -25,7 +26,7 @@ class Writer:
     def __init__(self, folder, consistent, hashes=("sha256",)):
         self.folder, self.consistent, self.hashes = folder, consistent, hashes
         self.snapshot = Snapshot(expires=EXPIRES)
-        self.present = {}
+        self.present, self.indented = {}, False
 
     def write(self, part, name, content):
         path = os.path.join(self.folder, part, name)
@@ -38,7 +39,7 @@ class Writer:
         metadata = Metadata(signed)
         for signer in signers:
             metadata.sign(signer, append=True)
-        content = metadata.to_bytes()
+        content = metadata.to_bytes(JSONSerializer(compact=not self.indented))
         versioned = name == "root" or self.consistent and name != "timestamp"
         prefix = f"{signed.version}." if versioned else ""
         self.write("metadata", f"{prefix}{quote(name, '')}.json", content)

@@ -57,7 +57,7 @@ impl Gateway {
 }
 
 /// The index in the log line `listening`.
-fn index_url(log: &str) -> Option<String> {
+pub fn index_url(log: &str) -> Option<String> {
     let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let line = lines.find(|line| line["message"] == "listening")?;
     Some(line["index_url"].as_str()?.to_owned())

@@ -124,11 +124,11 @@ impl Lie {
         head_alone: bool,
         mut sent: impl FnMut(u64) -> bool,
     ) -> io::Result<()> {
-        while self.silent {
-            thread::sleep(Duration::from_millis(50));
-            if !sent(0) {
-                return Ok(());
+        if self.silent {
+            while sent(0) {
+                thread::sleep(Duration::from_millis(50));
             }
+            return Ok(());
         }
         stream.write_all(&self.head())?;
         if head_alone {

@@ -57,12 +57,25 @@ impl Installer {
         index: &str,
         requirements: impl IntoIterator<Item = &'a str>,
     ) -> Install {
-        self.run(&["--index-url", index], requirements)
+        self.run(&["--index-url", index], requirements, &[])
+    }
+
+    /// The same, and what failed is not tried again.
+    pub fn install_hastily<'a>(
+        self,
+        index: &str,
+        requirements: impl IntoIterator<Item = &'a str>,
+    ) -> Install {
+        let options: &[_] = match self {
+            Self::Uv => &["--index-url", index],
+            _ => &["--retries", "0", "--index-url", index],
+        };
+        self.run(options, requirements, &[("UV_HTTP_RETRIES", "0")])
     }
 
     /// A file's own URL, without any hash; the index is there for what it might need.
     pub fn install_url(self, index: &str, url: &str) -> Install {
-        self.run(&["--index-url", index, "--no-deps"], [url])
+        self.run(&["--index-url", index, "--no-deps"], [url], &[])
     }
 
     /// With `--require-hashes`: each file by its own.
@@ -75,17 +88,23 @@ impl Installer {
         let list = folder.path().join("requirements.txt");
         fs::write(&list, pins.join("\n")).expect("a file");
         let list = list.to_str().expect("a name");
-        self.run(&["--index-url", index, "--require-hashes", "-r", list], [])
+        self.run(&["--index-url", index, "--require-hashes", "-r", list], [], &[])
     }
 
-    fn run<'a>(self, options: &[&str], requirements: impl IntoIterator<Item = &'a str>) -> Install {
+    fn run<'a>(
+        self,
+        options: &[&str],
+        requirements: impl IntoIterator<Item = &'a str>,
+        variables: &[(&str, &str)],
+    ) -> Install {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = self.command(folder.path());
         command
             .arg("--target")
             .arg(folder.path().join("installed"))
             .args(options)
-            .args(requirements);
+            .args(requirements)
+            .envs(variables.iter().copied());
         let output = run(&mut command, secs(180));
         let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
         Install {

@@ -1,3 +1,5 @@
+//! What a bundle is as a file; it may be anybody's.
+
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tar::{Builder, EntryType, Header};
 
-use super::*;
+use crate::client::bundle::{Bundle, FORMAT, Manifest, Writer};
 use crate::client::{Remote, RemoteError};
 use crate::index::ProjectName;
 use crate::tuf::{Digest, Expiry};
