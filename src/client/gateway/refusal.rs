@@ -30,6 +30,7 @@ impl From<ClientError> for Problem {
             ClientError::State { .. }
             | ClientError::Incomplete { .. }
             | ClientError::Contended { .. }
+            | ClientError::Damaged { .. }
             | ClientError::NoRoot { .. } => {
                 Self::unavailable(error.to_string(), SOON).titled(NO_METADATA)
             }
