@@ -27,6 +27,9 @@ metadata is: usually a day.";
 
 /// What `bundle` takes.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  countersign bundle create --index https://mirror.example/simple/ --project six requests -o tools.bundle
+  countersign gateway --bundle tools.bundle --root 1.root.json")]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]

@@ -26,9 +26,6 @@ impl Desk for MirrorDesk {
     }
 
     /// Mirrors are wrong about them now and then.
-    fn lengths_count(&self) -> bool {
-        false
-    }
 
     fn wrong(&self, pinned: &Pinned, what: &str) {
         let project = pinned.key.project.as_str();

@@ -27,7 +27,9 @@ use crate::index::Links;
 use crate::repository::Repository;
 use crate::serving::document::moved;
 use crate::serving::route::{Part, Resource, Routes};
-use crate::serving::{self, Answer, Compressed, Document, Encoding, Files, Kind, Problem, header};
+use crate::serving::{
+    self, Answer, Compressed, Document, Encoding, Files, Kind, Lengths, Problem, header,
+};
 use crate::spool::Spool;
 use crate::telemetry::{Metrics, Refusal};
 use crate::upstream::{Body, Upstream};
@@ -105,7 +107,7 @@ impl Proxy {
             routes: Routes::new(simple, tuf_prefix),
             tuf: tuf(&format!("{simple}project/")),
             tuf_of_list: tuf(simple),
-            files: Files::new(parts.spool.clone(), largest, Arc::new(desk)),
+            files: Files::new(parts.spool.clone(), largest, Lengths::Promised, Arc::new(desk)),
             lists: Lists::default(),
             parts,
         }))

@@ -15,12 +15,21 @@ use crate::spool::{Spool, SpoolError, SpooledFile};
 use crate::upstream::{BodyError, FileReply, Found, UpstreamError, body};
 
 /// Bytes that something signed pins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pinned {
     /// What is refused if the bytes are wrong: the project, the name of what is sent, its hash.
     pub key: Key,
     /// The signed length, bytes, where one is signed.
     pub length: Option<u64>,
+}
+
+/// What a signed length is worth where the hash is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lengths {
+    /// It is part of what is signed: other bytes are wrong, and no more of them are taken.
+    Binding,
+    /// It was promised by a mirror, perhaps wrongly, which must not keep the right bytes away: the hash decides.
+    Promised,
 }
 
 /// Where a file can be had. Its bytes are unverified.
@@ -36,9 +45,6 @@ pub trait Origin: Send + Sync + 'static {
 pub trait Desk: Send + Sync + 'static {
     /// What wrong bytes mean, and what to do; a sentence without its full stop.
     fn advice(&self) -> &'static str;
-
-    /// Whether no file is longer than it is pinned, whoever says so; else its hash alone decides, and the length is corrected.
-    fn lengths_count(&self) -> bool;
 
     /// The bytes are not those that are pinned, but `what`.
     fn wrong(&self, pinned: &Pinned, what: &str);
@@ -64,6 +70,7 @@ struct Inner {
     spool: Spool,
     /// The largest file that goes through the spool, bytes.
     limit: u64,
+    lengths: Lengths,
     desk: Arc<dyn Desk>,
     recent: Recent,
     /// Whether a file that fits the spool had to be streamed, unverified, because the spool failed.
@@ -72,10 +79,10 @@ struct Inner {
 
 impl Files {
     /// Keeps files of at most `largest` bytes in `spool`; larger ones are streamed.
-    pub fn new(spool: Spool, largest: u64, desk: Arc<dyn Desk>) -> Self {
+    pub fn new(spool: Spool, largest: u64, lengths: Lengths, desk: Arc<dyn Desk>) -> Self {
         let (recent, streamed_small) = (Recent::default(), AtomicBool::new(false));
         let limit = largest.min(spool.capacity());
-        Self(Arc::new(Inner { spool, limit, desk, recent, streamed_small }))
+        Self(Arc::new(Inner { spool, limit, lengths, desk, recent, streamed_small }))
     }
 
     /// Answers without asking anyone: from the spool, or with a refusal of what was wrong a moment ago.
@@ -83,7 +90,7 @@ impl Files {
         if let Some(file) = self.0.spool.get(&pinned.key.digest).await {
             return Some(Ok(self.verified(request, pinned, &file, bare)));
         }
-        let detail = self.0.recent.detail(&pinned.key, Instant::now())?;
+        let detail = self.0.recent.detail(pinned, Instant::now())?;
         self.0.desk.wrong_again();
         Some(Err(Problem::new(Kind::Mismatch, detail)))
     }
@@ -138,8 +145,7 @@ impl Files {
         Ok(self.verified(request, pinned, &file, Bare::Ignored))
     }
 
-    /// As [`Files::fetch`]. A length that was promised wrongly must not keep the right bytes away, unless lengths count: the
-    /// hash decides.
+    /// As [`Files::fetch`]; where the length was only promised, the hash decides.
     async fn fetch_measured(
         &self,
         pinned: &Pinned,
@@ -150,9 +156,13 @@ impl Files {
         };
         let limit = self.0.limit;
         let file = match self.fetch(pinned, origin, limit).await {
-            Err(error) if wrong_length(&error) && !self.0.desk.lengths_count() => {
+            Err(error) if wrong_length(&error) && self.0.lengths == Lengths::Promised => {
                 let unmeasured = Pinned { length: None, ..pinned.clone() };
-                self.fetch(&unmeasured, origin, limit).await?
+                match self.fetch(&unmeasured, origin, limit).await {
+                    // Not another length, but no end.
+                    Err(SpoolError::Upstream(UpstreamError::TooLarge { .. })) => return Err(error),
+                    fetched => fetched?,
+                }
             }
             fetched => fetched?,
         };
@@ -196,11 +206,7 @@ impl Files {
         let what = format!("expected SHA-256 {}, found {found}", key.digest);
         let advice = self.0.desk.advice();
         let detail = format!("{} of {}: {what}. {advice}", key.name, key.project);
-        // It costs no more than the right file, and the length may have been corrected by the next time.
-        let cheap = self.0.desk.lengths_count() && matches!(found, Found::Length { .. });
-        if cheap {
-            self.0.desk.wrong(pinned, &what);
-        } else if self.0.recent.remember(key.clone(), detail.clone(), Instant::now()) {
+        if self.0.recent.remember(pinned.clone(), detail.clone(), Instant::now()) {
             self.0.desk.wrong(pinned, &what);
         } else {
             self.0.desk.wrong_again();

@@ -36,7 +36,7 @@ pub mod tls;
 pub use connection::{Client, guarded};
 pub use document::{Compressed, Document};
 pub use encoding::Encoding;
-pub use files::{Desk, Files, Origin, Pinned};
+pub use files::{Desk, Files, Lengths, Origin, Pinned};
 pub use problem::{Kind, Problem};
 pub use range::Bare;
 pub use recent::Key;

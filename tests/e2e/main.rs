@@ -29,6 +29,7 @@ mod names;
 mod protection;
 mod replicas;
 mod restart;
+mod run;
 mod serving;
 mod store_faults;
 mod stores;

@@ -151,9 +151,6 @@ impl Desk for LocalDesk {
     }
 
     /// Else whoever stands in between could send without an end (endless data attack).
-    fn lengths_count(&self) -> bool {
-        true
-    }
 
     fn wrong(&self, pinned: &Pinned, what: &str) {
         let Key { project, name, .. } = &pinned.key;

@@ -28,7 +28,9 @@ use super::{ClientError, Remote, Tally, Updater, View};
 use crate::index::{Format, ProjectName, requested};
 use crate::serving::document::{self, REVALIDATE, Style, moved};
 use crate::serving::route::{Resource, Routes, file_anywhere};
-use crate::serving::{self, Answer, Compressed, Document, Encoding, Files, Kind, Problem, header};
+use crate::serving::{
+    self, Answer, Compressed, Document, Encoding, Files, Kind, Lengths, Problem, header,
+};
 use crate::spool::Spool;
 use crate::time::Clock;
 use crate::upstream::{Body, Upstream};
@@ -162,7 +164,7 @@ impl Gateway {
             current: Current::new(updater, parts.interval, limits.patience, parts.clock),
             pages: Pages::new(remote.clone(), spool.clone(), &limits, tally.clone()),
             absent: Absent::default(),
-            files: Files::new(spool, limits.whole, desk),
+            files: Files::new(spool, limits.whole, Lengths::Binding, desk),
             remote,
             upstream,
             tally,

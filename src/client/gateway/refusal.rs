@@ -10,8 +10,8 @@ use crate::upstream::UpstreamError;
 /// When what could not be had is worth another try.
 const SOON: Duration = Duration::from_secs(5);
 
-const ADVICE: &str = "Nothing of it is passed on. If it stays so, the index, or somebody on the way to it, sends what was \
-never signed: tell its operator";
+const ADVICE: &str = "Nothing is passed on. If it stays so, something is wrong at the index, or on the way to it: ask its \
+operator, by another way";
 
 impl From<Distrust> for Problem {
     fn from(distrust: Distrust) -> Self {

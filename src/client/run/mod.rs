@@ -7,14 +7,14 @@
 //! config       what its configuration files say of other sources
 //! locks        what it writes down for good
 //! bypass       a way past the gateway
+//! scene        all of that together
 //! child        the command: its signals, its end
 //! ```
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -35,15 +35,15 @@ mod child;
 mod config;
 pub mod environment;
 mod locks;
+mod scene;
 mod tool;
 
 pub use bypass::{Bypass, What};
 pub use tool::Tool;
 
-use arguments::Place;
-use config::Surroundings;
-use environment::{Plan, Variables, given};
+use environment::Plan;
 use locks::Locks;
+use scene::Scene;
 
 /// How long answers that are under way may take when the command has ended: nobody waits for them.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
@@ -121,7 +121,7 @@ pub async fn run(options: RunOptions, warn: &dyn Fn(&str)) -> Result<Ended, RunE
     let parts = GatewayParts::of(&session, cache.spool().clone(), options.refresh);
     let gateway = verified(&session, parts, warn).await?;
 
-    let scene = Scene { tool, words, variables: variables(), index };
+    let scene = Scene::here(tool, words, index);
     let plan = scene.plan(warn);
     let locks = Locks::look(&scene.folder());
     let stop = CancellationToken::new();
@@ -193,79 +193,6 @@ port {other}, and not hold next time"
 fn local(index: &Url, listener: &TcpListener) -> io::Result<Url> {
     let address = format!("http://{}{}", listener.local_addr()?, index.path());
     Url::parse(&address).map_err(io::Error::other)
-}
-
-/// A command, and what surrounds it.
-struct Scene {
-    tool: Tool,
-    words: Vec<String>,
-    variables: Variables,
-    /// The gateway's index.
-    index: Url,
-}
-
-impl Scene {
-    /// The command's environment. Tells what leads past the gateway.
-    fn plan(&self, warn: &dyn Fn(&str)) -> Plan {
-        let Self { tool, words, variables, index } = self;
-        let folder = self.folder();
-        let plan = environment::plan(variables, *tool, index);
-        let mut bypasses = plan.bypasses.clone();
-        let place = Place { tool: *tool, folder: &current(), gateway: index };
-        bypasses.extend(place.arguments(words));
-        let program = self.program();
-        let program = program.as_deref();
-        let around =
-            Surroundings { tool: *tool, variables, folder: &folder, program, gateway: index };
-        bypasses.extend(around.bypasses());
-        bypasses.extend(locks::elsewhere(*tool, words, variables, &folder, index));
-        let mut told = BTreeSet::new();
-        for bypass in &bypasses {
-            if told.insert(bypass) {
-                warn(&bypass.to_string());
-            }
-        }
-        plan
-    }
-
-    /// The folder of the project that the command works on.
-    fn folder(&self) -> PathBuf {
-        let (flags, names): (&[&str], &[&str]) = match self.tool {
-            Tool::Uv => (&["--directory", "--project"], &["UV_WORKING_DIR", "UV_PROJECT"]),
-            Tool::Pdm => (&["--project", "-p"], &["PDM_PROJECT"]),
-            _ => (&[], &[]),
-        };
-        let flag = flags.iter().find_map(|flag| value(&self.words, flag));
-        let named = || names.iter().find_map(|name| given(&self.variables, name));
-        current().join(flag.or_else(named).unwrap_or_default())
-    }
-
-    /// Where the program lies.
-    fn program(&self) -> Option<PathBuf> {
-        let name = Path::new(self.words.first()?);
-        if name.components().count() > 1 {
-            return Some(current().join(name));
-        }
-        let folders = std::env::split_paths(self.variables.get("PATH")?).collect::<Vec<_>>();
-        folders.into_iter().map(|folder| folder.join(name)).find(|path| path.is_file())
-    }
-}
-
-/// The value of `flag`: in the same word, or in the next.
-fn value<'w>(words: &'w [String], flag: &str) -> Option<&'w str> {
-    words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(flag)? {
-        "" => words.get(at + 1).map(String::as_str),
-        rest => rest.strip_prefix('='),
-    })
-}
-
-fn current() -> PathBuf {
-    std::env::current_dir().unwrap_or_default()
-}
-
-fn variables() -> Variables {
-    let text = |text: OsString| text.to_string_lossy().into_owned();
-    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }
 
 fn command(words: &[OsString], plan: &Plan) -> Command {

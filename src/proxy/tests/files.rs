@@ -2,6 +2,7 @@
 
 use super::site::{Sample, Site};
 use crate::config::TargetsMode;
+use crate::upstream::testing::Reply;
 
 const WHEEL: &str = "demo-1.0+a-py3-none-any.whl";
 
@@ -53,6 +54,15 @@ async fn a_wrong_length_keeps_nobody_from_the_right_bytes() {
     tokio::time::timeout(std::time::Duration::from_secs(30), corrected)
         .await
         .expect("the signed length is corrected");
+}
+
+#[tokio::test]
+async fn what_has_no_end_is_wrong_however_long_it_was_promised_to_be() {
+    let wheel = Sample::small(WHEEL);
+    let site = Site::start(&[Sample::small(WHEEL)]).await;
+    let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    site.has_raw(&wheel.path(), head, |head| Reply::Endless(head, vec![b'x'; 1000]));
+    assert_eq!(site.get(&wheel.target()).await.code(), "403");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ pub mod seaweed;
 pub mod sidecar;
 pub mod strace;
 pub mod tools;
+pub mod user;
 mod wire;
 
 use std::thread::sleep;

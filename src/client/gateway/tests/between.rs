@@ -17,6 +17,8 @@ pub enum Act {
     Say(Vec<u8>),
     /// Answers with that status and nothing else.
     Status(&'static str),
+    /// Sends these again and again, without saying how many they are.
+    Endless(&'static [u8]),
     /// Closes the connection.
     Break,
     /// Says nothing, for as long as somebody waits.
@@ -95,6 +97,12 @@ async fn converse(mut client: TcpStream, to: SocketAddr, state: Arc<Mutex<State>
         state.acts.get(&path).or(state.otherwise.as_ref()).cloned()
     };
     match act {
+        Some(Act::Endless(bytes)) => {
+            client.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").await.ok()?;
+            loop {
+                client.write_all(bytes).await.ok()?;
+            }
+        }
         Some(Act::Break) => {}
         Some(Act::Wait) => drop(client.read_u8().await),
         Some(Act::Say(bytes)) => {

@@ -94,6 +94,15 @@ async fn not_one_wrong_byte_of_a_file_leaves() {
 }
 
 #[tokio::test]
+async fn what_has_no_end_is_cut_off_at_what_is_signed() {
+    let rig = Rig::start(&[wheel()], RARELY).await;
+    rig.between.act(&fetched(&wheel(), ""), Act::Endless(&[b'x'; 1000]));
+    is_refused(&rig.get(&wheel().target()).await, &["signed hash", WHEEL]);
+    let asked = rig.between.asked();
+    assert_eq!(asked.iter().filter(|path| **path == fetched(&wheel(), "")).count(), 1, "{asked:?}");
+}
+
+#[tokio::test]
 async fn a_large_file_is_streamed_and_wrong_bytes_end_in_a_reset() {
     let large = || Sample::large("demo-2.0-py3-none-any.whl");
     let rig = Rig::start(&[large()], RARELY).await;
