@@ -45,6 +45,18 @@ pub enum ClientError {
         /// The folder.
         path: PathBuf,
     },
+    /// The trusted root itself is not what was written.
+    #[error(
+        "the trusted root in {path:?} is damaged ({flaw}): begin again with a root from a source that you trust; `countersign trust \
+remove` forgets a pinned one, with all that was trusted under it",
+        path = path.display()
+    )]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        flaw: Distrust,
+    },
     /// There is no trusted root to begin with.
     #[error("there is no trusted root in {path:?}: {why}", path = path.display())]
     NoRoot {

@@ -149,7 +149,9 @@ impl Updater {
             path: self.inner.state.dir().to_owned(),
             why: "begin with a root that you trust",
         })?;
-        let root = workflow::first_root(&bytes)?;
+        let path = || self.inner.state.dir().to_owned();
+        let root = workflow::first_root(&bytes)
+            .map_err(|flaw| ClientError::Damaged { path: path(), flaw })?;
         Ok((bytes, root))
     }
 

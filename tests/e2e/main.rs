@@ -15,6 +15,7 @@ mod bad_input;
 mod bundle;
 mod churn;
 mod cli;
+mod client_state;
 mod cost;
 mod crash;
 mod disk;

@@ -30,6 +30,7 @@ impl From<ClientError> for Problem {
             ClientError::State { .. }
             | ClientError::Incomplete { .. }
             | ClientError::Contended { .. }
+            | ClientError::Damaged { .. }
             | ClientError::NoRoot { .. } => {
                 Self::unavailable(error.to_string(), SOON).titled(NO_METADATA)
             }
@@ -70,6 +71,11 @@ pub(super) fn failed(error: &UpstreamError) -> Problem {
                 "{url} answered with status {code}: the index refuses it, or wants a login (--credentials)"
             );
             Problem::new(Kind::Blocked, detail).titled("Refused by the index")
+        }
+        UpstreamError::TooLarge { url, limit } => {
+            let detail =
+                format!("{url} is longer than {limit} bytes (endless data attack). {ADVICE}");
+            Problem::new(Kind::Distrust, detail).titled("Blocked by countersign: it does not end")
         }
         UpstreamError::NotBundled { .. } => {
             let detail = format!("{detail}: make one that has it (`countersign bundle create`)");

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -30,8 +30,14 @@ fn options(command: &mut Command, injections: &[&str]) {
 
 /// The command, started under strace, which is no parent of it: signals reach the command itself.
 pub fn under(command: &Command, injections: &[&str], log: &Path) -> Command {
+    under_on(command, injections, &[], log)
+}
+
+/// The same, into calls on these paths alone; on all where there are none.
+pub fn under_on(command: &Command, injections: &[&str], paths: &[PathBuf], log: &Path) -> Command {
     let mut strace = Command::new(Tool::Strace.path());
     options(&mut strace, injections);
+    paths.iter().for_each(|path| drop(strace.arg("-P").arg(path)));
     strace.args(["--daemonize=grandchild", "-o"]).arg(log);
     strace.arg("--").arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {

@@ -75,6 +75,11 @@ impl TufClient {
         self
     }
 
+    /// The folder of its trusted metadata.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("metadata")
+    }
+
     /// Refreshes, and downloads these target paths; an error of the client is in the result.
     pub fn try_fetch(&self, target_paths: &[&str]) -> TufResult {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients");
