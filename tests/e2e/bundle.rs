@@ -1,20 +1,22 @@
 //! A bundle: made while there is a network, used where there is none.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::clients::Installer;
+use crate::support::clients::{Installer, TufClient};
 use crate::support::clock::WrongClock;
 use crate::support::gateway::index_url;
+use crate::support::hostile::{Answer, Hostile};
 use crate::support::http::{JSON, Request, Response, get};
 use crate::support::mirror::{Bandersnatch, Devpi, Mirror};
 use crate::support::packages::{Package, Wheel, sdist, wheel};
 use crate::support::process::{Daemon, run};
-use crate::support::sidecar::{SOON, Setup, Sidecar, binary, countersign, target_path};
+use crate::support::sidecar::{SOON, Setup, Sidecar, binary, countersign, page_path, target_path};
 use crate::support::tools::need;
 use crate::support::{eventually, secs};
 
@@ -327,6 +329,27 @@ fn an_older_bundle_is_a_rollback() {
     // Somebody else, who has never seen the newer one.
     let gateway = site.gateway(&older, &["--data", "apart"]);
     assert_eq!(gateway.page("qx-base").status, 200);
+}
+
+/// Unpacked, it is a TUF repository of its pages.
+#[test]
+fn other_clients_can_use_it() {
+    need!(Python, Nginx, Faketime);
+    let site = Scene::before(Bandersnatch::start()).bundled(&[]);
+    let (server, bytes) = (Hostile::start(), fs::read(&site.bundle).expect("a bundle"));
+    let mut archive = tar::Archive::new(&bytes[..]);
+    for entry in archive.entries().expect("a tar file") {
+        let mut entry = entry.expect("an entry");
+        let (name, mut bytes) = (entry.path().expect("a name").display().to_string(), Vec::new());
+        entry.read_to_end(&mut bytes).expect("its bytes");
+        server.answer(&format!("/{name}"), Answer::file(bytes));
+    }
+    let url = |folder: &str| format!("{}/{folder}/", server.origin());
+    let client = TufClient::python(&site.root, &url("metadata"), &url("targets"));
+    for project in ["qx-top", "qx-base"] {
+        let page = page_path(project);
+        assert!(client.fetch(&[&page]).targets[&page].found, "{project}");
+    }
 }
 
 /// What the help promises: a project that is not there is named, and what lay there stays.

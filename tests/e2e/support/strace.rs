@@ -37,7 +37,7 @@ pub fn under(command: &Command, injections: &[&str], log: &Path) -> Command {
 pub fn under_on(command: &Command, injections: &[&str], paths: &[PathBuf], log: &Path) -> Command {
     let mut strace = Command::new(Tool::Strace.path());
     options(&mut strace, injections);
-    paths.iter().for_each(|path| drop(strace.arg("-P").arg(path)));
+    strace.args(paths.iter().flat_map(|path| [Path::new("-P"), path]));
     strace.args(["--daemonize=grandchild", "-o"]).arg(log);
     strace.arg("--").arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
