@@ -150,8 +150,6 @@ impl Desk for LocalDesk {
          way to it, replaced the file: tell its operator"
     }
 
-    /// Else whoever stands in between could send without an end (endless data attack).
-
     fn wrong(&self, pinned: &Pinned, what: &str) {
         let Key { project, name, .. } = &pinned.key;
         self.tally.refused.add(1);
