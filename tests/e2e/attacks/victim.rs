@@ -13,7 +13,7 @@ use crate::support::clock::WrongClock;
 use crate::support::http::{JSON, Request, Response, get};
 use crate::support::packages::Package;
 use crate::support::process::{Daemon, run};
-use crate::support::sidecar::{SOON, binary, target_path};
+use crate::support::sidecar::{SOON, binary, page_path, target_path};
 use crate::support::{eventually, secs};
 
 /// `countersign gateway`, with a state of its own.
@@ -109,6 +109,15 @@ impl Victim {
         });
         self.is_refusal(&answer, words);
         self.installs_nothing(file);
+    }
+
+    /// The same where other bytes than those that are signed come as the page.
+    pub fn refuses_another_page(&self, file: &Package) {
+        let path = page_path(&file.normalized());
+        self.refuses_page(file, &[&path]);
+        let reason = self.page(file).reason;
+        let checks = ["(hash)", "(length)", "(too-long)"];
+        assert!(checks.iter().any(|check| reason.contains(check)), "{reason}");
     }
 
     /// The same of a file.
