@@ -122,7 +122,7 @@ fn rollback_of_the_root() {
     for root in [first, second] {
         attack(&scene, &old, &old.repository);
         scene.attacker.instead(Place::metadata("3.root.json"), Lie::json(root));
-        victim.refuses_page(&scene.good, &["root", "version"]);
+        victim.refuses_page(&scene.good, &["root", "was announced"]);
     }
     // The newer root is hidden: what the old key signed is not taken any more.
     scene.attacker.leave();
