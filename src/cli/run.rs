@@ -50,8 +50,8 @@ pub struct Args {
     /// Leave out the line at the end
     #[arg(long, short)]
     pub quiet: bool,
-    /// The command, after --
-    #[arg(required = true, last = true, value_name = "COMMAND")]
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
 
@@ -90,5 +90,46 @@ fn code(error: &RunError) -> u8 {
         RunError::Start { source, .. } if source.kind() == io::ErrorKind::NotFound => 127,
         RunError::Start { .. } => 126,
         _ => 125,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::{Cli, Command};
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, String> {
+        let words = format!("countersign run {line}");
+        match Cli::try_parse_from(words.split_whitespace())
+            .map_err(|error| error.to_string())?
+            .command
+        {
+            Command::Run(args) => Ok(*args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_commands_own_flags_are_left_to_it() {
+        for line in ["-- pip install -q --index x -- six", "pip install -q --index x -- six"] {
+            let args = parse(&format!("--quiet --index https://m.example/simple/ {line}")).unwrap();
+            assert_eq!(args.command, ["pip", "install", "-q", "--index", "x", "--", "six"]);
+            assert_eq!(args.index.index.as_deref(), Some("https://m.example/simple/"));
+            assert!(args.quiet);
+        }
+        for line in ["-- pip", "--index u", "--index u --", "--index u --quite pip"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn exit_codes() {
+        let start =
+            |kind: io::ErrorKind| RunError::Start { program: "x".into(), source: kind.into() };
+        assert_eq!(code(&start(io::ErrorKind::NotFound)), 127);
+        assert_eq!(code(&start(io::ErrorKind::PermissionDenied)), 126);
+        assert_eq!(code(&RunError::Port(io::ErrorKind::AddrInUse.into())), 125);
     }
 }

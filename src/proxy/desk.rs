@@ -25,8 +25,6 @@ impl Desk for MirrorDesk {
         "The mirror's file is not the one that was signed; ask its operator"
     }
 
-    /// Mirrors are wrong about them now and then.
-
     fn wrong(&self, pinned: &Pinned, what: &str) {
         let project = pinned.key.project.as_str();
         self.metrics.refusals.report(Refusal::Mismatch, project, &pinned.key.name, what);

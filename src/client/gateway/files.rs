@@ -19,8 +19,8 @@ use crate::serving::{Answer, Bare, Desk, Key, Origin, Pinned, Problem};
 use crate::tuf::{Digest, TargetFile};
 use crate::upstream::{Body, FileReply, UpstreamError};
 
-/// Core metadata is a README at the most, bytes.
-const CORE_METADATA: u64 = 16 * 1024 * 1024;
+/// Core metadata is a README at the most, bytes. Its length is not signed.
+const CORE_METADATA: u64 = 4 * 1024 * 1024;
 
 impl Gateway {
     /// A file that the verified page of `project` lists, or what belongs to it.
@@ -149,8 +149,6 @@ impl Desk for LocalDesk {
         "These are not the bytes that are signed: nothing of them is passed on. If it stays so, the index, or somebody on the \
          way to it, replaced the file: tell its operator"
     }
-
-    /// Else whoever stands in between could send without an end (endless data attack).
 
     fn wrong(&self, pinned: &Pinned, what: &str) {
         let Key { project, name, .. } = &pinned.key;

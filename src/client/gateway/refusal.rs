@@ -72,6 +72,11 @@ pub(super) fn failed(error: &UpstreamError) -> Problem {
             );
             Problem::new(Kind::Blocked, detail).titled("Refused by the index")
         }
+        UpstreamError::TooLarge { url, limit } => {
+            let detail =
+                format!("{url} is longer than {limit} bytes (endless data attack). {ADVICE}");
+            Problem::new(Kind::Distrust, detail).titled("Blocked by countersign: it does not end")
+        }
         UpstreamError::NotBundled { .. } => {
             let detail = format!("{detail}: make one that has it (`countersign bundle create`)");
             Problem::new(Kind::Unsigned, detail).titled("Not in the bundle")

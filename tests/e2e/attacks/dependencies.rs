@@ -6,7 +6,6 @@ use crate::support::attacker::Place;
 use crate::support::clients::{Install, Installer};
 use crate::support::lie::Lie;
 use crate::support::packages::{Package, Wheel, wheel};
-use crate::support::sidecar::page_path;
 use crate::support::tools::need;
 
 struct Parasite {
@@ -70,7 +69,7 @@ fn a_dependency_in_page_and_core_metadata() {
     it.scene.plain(Installer::Pip).expect_refused(&it.scene.good);
 
     let victim = Victim::of(&it.scene);
-    victim.refuses_page(&it.scene.good, &[&page_path("qx-bare"), "signed"]);
+    victim.refuses_another_page(&it.scene.good);
     it.stays_away(&victim);
 }
 
@@ -86,6 +85,6 @@ fn a_dependency_in_the_wheel() {
     }
 
     let victim = Victim::of(&it.scene);
-    victim.refuses_page(&it.scene.good, &[&page_path("qx-host"), "signed"]);
+    victim.refuses_another_page(&it.scene.good);
     it.stays_away(&victim);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::scene::{Old, Scene, World};
 use super::victim::{Settings, Victim, says};
 use crate::support::attacker::Place;
+use crate::support::clients::Installer;
 use crate::support::clock::WrongClock;
 use crate::support::lie::Lie;
 use crate::support::packages::wheel;
@@ -86,4 +87,34 @@ fn withheld_timestamp() {
     for victim in &victims {
         victim.installs(&scene.good);
     }
+}
+
+/// What is there looks as if it were not: uv asks the next index then, where anybody may have put the name.
+#[test]
+fn withheld_page() {
+    need!(Python);
+    let scene = Scene::new("qx-hidden");
+    let public = Scene::of(scene.world.clone(), scene.good.clone());
+    public.replace();
+    let public = public.attacker.simple_url();
+    let page = Place::page(&scene.good);
+    scene.attacker.instead(page.clone(), Lie::status(404));
+    let plain = scene.attacker.simple_url();
+    Installer::install_from_either(&plain, &public, "qx-hidden").expect(&scene.evil);
+
+    let bin = scene.record().repository.bin_of("qx-hidden");
+    let roles = ["snapshot", "targets", "bins", &bin].map(Place::role);
+    for place in roles.into_iter().chain([page]) {
+        scene.attacker.leave();
+        scene.attacker.instead(place.clone(), Lie::status(404));
+        let victim = Victim::of(&scene);
+        let answer = victim.page(&scene.good);
+        assert!(matches!(answer.status, 502..=504), "{place:?}: {}", answer.status);
+        victim.explains(&answer, &[]);
+        let index = victim.simple_url();
+        let install = Installer::install_from_either(&index, &public, "qx-hidden");
+        install.expect_refused(&scene.evil);
+    }
+    scene.attacker.leave();
+    Victim::of(&scene).installs(&scene.good);
 }

@@ -1,8 +1,15 @@
 //! Keys in the wrong hands: what they can do, and how it ends.
 
+use std::fs;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
 use super::scene::Scene;
-use super::victim::Victim;
+use super::victim::{Victim, first_use};
+use crate::support::attacker::Place;
 use crate::support::forge::{Keys, Repository, new_key};
+use crate::support::lie::Lie;
 use crate::support::tools::need;
 
 /// A whole repository, with a chain of roots, by keys that nobody trusts.
@@ -21,6 +28,31 @@ fn a_repository_of_strangers() {
     victim.refuses_page(&scene.good, &["root", "signed by 0"]);
     scene.attacker.leave();
     victim.installs(&scene.good);
+}
+
+/// The attacker is there from the first moment: what vouches for nothing is not even pinned.
+#[test]
+fn a_first_use() {
+    need!(Python);
+    let scene = Scene::new("qx-first");
+    let mut forged = scene.forge_by(Keys::strange());
+    forged.rotate_root();
+    forged.announce();
+    attack(&scene, &forged);
+    let own = forged.files()["2.root.json"].clone();
+    scene.attacker.instead(Place::metadata("1.root.json"), Lie::json(own));
+    let root = scene.world.sidecar.root();
+    let right = hex::encode(Sha256::digest(fs::read(&root).expect("a root")));
+    for (flag, value, why) in [
+        ("--root", root.to_str().expect("a name"), "signed by 0"),
+        ("--root-sha256", &right, &right),
+    ] {
+        let (output, pinned) = first_use(&scene, &[flag, value]);
+        assert!(!output.status.success());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(why), "{said}");
+        assert_eq!(pinned, json!([]), "{said}");
+    }
 }
 
 /// Who has stolen the online key signs what he likes; nobody can tell, until the offline keys put another in its place. From then on

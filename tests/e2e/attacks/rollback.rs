@@ -5,7 +5,6 @@ use super::victim::Victim;
 use crate::support::attacker::Place;
 use crate::support::forge::Repository;
 use crate::support::lie::Lie;
-use crate::support::sidecar::page_path;
 use crate::support::tools::need;
 
 /// No metadata is touched.
@@ -18,7 +17,7 @@ fn replay_of_an_old_page() {
     scene.plain_installs(&old.file);
 
     let victim = Victim::of(&scene);
-    victim.refuses_page(&scene.good, &[&page_path("qx-replay"), "signed"]);
+    victim.refuses_another_page(&scene.good);
     scene.attacker.leave();
     victim.installs(&scene.good);
 }
@@ -123,7 +122,7 @@ fn rollback_of_the_root() {
     for root in [first, second] {
         attack(&scene, &old, &old.repository);
         scene.attacker.instead(Place::metadata("3.root.json"), Lie::json(root));
-        victim.refuses_page(&scene.good, &["root", "version"]);
+        victim.refuses_page(&scene.good, &["root", "was announced"]);
     }
     // The newer root is hidden: what the old key signed is not taken any more.
     scene.attacker.leave();

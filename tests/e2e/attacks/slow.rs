@@ -19,40 +19,53 @@ fn trickling(honest: Response) -> Lie {
     Lie::like(honest).trickling(Duration::from_millis(50))
 }
 
+fn silent(_: Response) -> Lie {
+    Lie::silence()
+}
+
 #[test]
 fn slow_retrieval() {
     need!(Python);
     let scene = Scene::new("qx-slow");
-    for place in [Place::page(&scene.good), Place::file(&scene.good)] {
-        scene.attacker.alter(place.clone(), trickling);
+    let (page, file) = (Place::page(&scene.good), Place::file(&scene.good));
+    for place in [&page, &file] {
         for installer in Installer::CURRENT {
-            scene.attacker.forget();
-            thread::scope(|scope| {
-                let install = scope.spawn(|| scene.plain(installer));
-                eventually("a plain installer that waits", secs(60), || {
-                    (scene.attacker.taken(&place) > PATIENT).then_some(())
-                });
-                assert!(!install.is_finished());
-                scene.attacker.leave();
-            });
-            scene.attacker.alter(place.clone(), trickling);
+            plain_waits(&scene, place, installer);
         }
-        scene.attacker.leave();
     }
+    let timestamp = Place::role("timestamp");
+    for place in [&timestamp, &page, &file] {
+        gives_up(&scene, place, trickling);
+    }
+    gives_up(&scene, &timestamp, silent);
+}
+
+fn plain_waits(scene: &Scene, place: &Place, installer: Installer) {
+    scene.attacker.forget();
+    scene.attacker.alter(place.clone(), trickling);
+    thread::scope(|scope| {
+        let install = scope.spawn(|| scene.plain(installer));
+        eventually("a plain installer that waits", secs(60), || {
+            (scene.attacker.taken(place) > PATIENT).then_some(())
+        });
+        assert!(!install.is_finished());
+        scene.attacker.leave();
+    });
+}
+
+fn gives_up(scene: &Scene, place: &Place, how: fn(Response) -> Lie) {
+    scene.attacker.forget();
+    scene.attacker.alter(place.clone(), how);
     let settings = Settings { flags: &["--timeout", "1s"], ..Settings::default() };
-    for place in [Place::role("timestamp"), Place::page(&scene.good), Place::file(&scene.good)] {
-        scene.attacker.forget();
-        scene.attacker.alter(place.clone(), trickling);
-        let victim = Victim::with(&scene, &settings);
-        let answer = match &place {
-            Place::File(_) => victim.file(&scene.good),
-            _ => victim.page(&scene.good),
-        };
-        assert!(matches!(answer.status, 502..=504), "{place:?}: {}", answer.text());
-        victim.explains(&answer, &["took longer than"]);
-        victim.installs_nothing(&scene.good);
-        assert!(scene.attacker.taken(&place) < PATIENT, "{place:?}");
-        scene.attacker.leave();
-        victim.installs(&scene.good);
-    }
+    let victim = Victim::with(scene, &settings);
+    let answer = match place {
+        Place::File(_) => victim.file(&scene.good),
+        _ => victim.page(&scene.good),
+    };
+    assert!(matches!(answer.status, 502..=504), "{place:?}: {}", answer.text());
+    victim.explains(&answer, &["took longer than"]);
+    victim.installs_nothing(&scene.good);
+    assert!(scene.attacker.taken(place) < PATIENT, "{place:?}");
+    scene.attacker.leave();
+    victim.installs(&scene.good);
 }

@@ -8,7 +8,7 @@ use crate::support::attacker::Place;
 use crate::support::clients::Installer;
 use crate::support::lie::Lie;
 use crate::support::packages::{Package, Wheel, wheel};
-use crate::support::sidecar::{page_path, target_path};
+use crate::support::sidecar::target_path;
 use crate::support::tools::need;
 
 #[test]
@@ -19,7 +19,7 @@ fn arbitrary_software() {
     scene.plain_installs(&scene.evil);
 
     let victim = Victim::of(&scene);
-    victim.refuses_page(&scene.good, &[&page_path("qx-arbitrary"), "signed"]);
+    victim.refuses_another_page(&scene.good);
     scene.attacker.leave();
     victim.installs(&scene.good);
 }
@@ -40,7 +40,7 @@ fn wrong_software_under_the_right_name() {
     scene.plain_installs(&scene.good);
 
     let victim = Victim::of(&scene);
-    victim.refuses_page(&new, &[&page_path("qx-swapped"), "signed"]);
+    victim.refuses_another_page(&new);
     scene.attacker.leave();
     scene.attacker.instead(Place::file(&new), Lie::bytes(scene.good.bytes.clone()));
     victim.refuses_file(&new, &[&new.filename, "SHA-256"]);
@@ -61,7 +61,7 @@ fn a_page_of_another_project() {
     scene.plain_refuses();
 
     let victim = Victim::of(&scene);
-    victim.refuses_page(&scene.good, &[&page_path("qx-wanted"), "signed"]);
+    victim.refuses_another_page(&scene.good);
     scene.attacker.leave();
     victim.installs(&scene.good);
 }
@@ -80,7 +80,7 @@ fn malicious_mirror_of_pages() {
     scene.plain_installs(&newer);
 
     let victim = Victim::of(&scene);
-    victim.refuses_page(&scene.good, &[&page_path("qx-pages"), "signed"]);
+    victim.refuses_another_page(&scene.good);
     assert_ne!(victim.file(&newer).status, 200);
     scene.attacker.leave();
     victim.installs(&scene.good);
@@ -147,7 +147,7 @@ fn a_flag_on_a_page() {
             scene.plain(*installer).expect(&old.file);
         }
         let victim = Victim::of(&scene);
-        victim.refuses_page(&scene.good, &[&page_path("qx-flags"), "signed"]);
+        victim.refuses_another_page(&scene.good);
         scene.attacker.leave();
         victim.installs(&scene.good);
     }

@@ -1,7 +1,9 @@
 //! A gateway that asks the attacker, and what its users see.
 
 use std::path::Path;
+use std::process::Output;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::scene::Scene;
@@ -11,7 +13,7 @@ use crate::support::clock::WrongClock;
 use crate::support::http::{JSON, Request, Response, get};
 use crate::support::packages::Package;
 use crate::support::process::{Daemon, run};
-use crate::support::sidecar::{SOON, binary, target_path};
+use crate::support::sidecar::{SOON, binary, page_path, target_path};
 use crate::support::{eventually, secs};
 
 /// `countersign gateway`, with a state of its own.
@@ -109,6 +111,15 @@ impl Victim {
         self.installs_nothing(file);
     }
 
+    /// The same where other bytes than those that are signed come as the page.
+    pub fn refuses_another_page(&self, file: &Package) {
+        let path = page_path(&file.normalized());
+        self.refuses_page(file, &[&path]);
+        let reason = self.page(file).reason;
+        let checks = ["(hash)", "(length)", "(too-long)"];
+        assert!(checks.iter().any(|check| reason.contains(check)), "{reason}");
+    }
+
     /// The same of a file.
     pub fn refuses_file(&self, file: &Package, words: &[&str]) {
         self.is_refusal(&self.file(file), words);
@@ -148,6 +159,18 @@ impl Victim {
     pub fn peak_memory(&self) -> u64 {
         self.daemon.peak_memory()
     }
+}
+
+/// `countersign gateway` by somebody who has pinned nothing, where it ends by itself; and what is pinned after that.
+pub fn first_use(scene: &Scene, trust: &[&str]) -> (Output, Value) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let index = scene.attacker.simple_url();
+    let mut command = binary();
+    command.args(["gateway", "--index", &index, "--listen", "127.0.0.1:0"]).args(trust);
+    let output = run(command.arg("--data").arg(folder.path()), secs(60));
+    let mut list = binary();
+    let list = run(list.args(["trust", "list", "--json", "--data"]).arg(folder.path()), secs(60));
+    (output, serde_json::from_slice(&list.stdout).expect("a list"))
 }
 
 /// An answer that tells its reader which check failed: pip shows the phrase, uv title and detail.

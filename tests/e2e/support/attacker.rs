@@ -1,6 +1,6 @@
 //! An attacker between a sidecar and its clients: a proxy that rewrites what it was told to rewrite.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -126,14 +126,6 @@ impl Attacker {
     /// From now on the sidecar's answers are turned into others.
     pub fn alter(&self, place: Place, how: impl Fn(Response) -> Lie + Send + Sync + 'static) {
         self.tricks().push((place, Trick::Alter(Arc::new(how))));
-    }
-
-    /// Alters the body alone; the framing is right.
-    pub fn edit(&self, place: Place, how: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static) {
-        self.alter(place, move |honest| {
-            let body = how(&honest.body);
-            Lie::like(honest).body(body)
-        });
     }
 
     /// Hands out this repository: its metadata, and the pages that it has; the sidecar's files with them.

@@ -98,6 +98,9 @@ async fn what_has_no_end_is_cut_off_at_what_is_signed() {
     let rig = Rig::start(&[wheel()], RARELY).await;
     rig.between.act(&fetched(&wheel(), ""), Act::Endless(&[b'x'; 1000]));
     is_refused(&rig.get(&wheel().target()).await, &["signed hash", WHEEL]);
+    rig.between.act(&fetched(&wheel(), ".metadata"), Act::Endless(&[b'x'; 1000]));
+    let metadata = format!("{}.metadata", wheel().target());
+    is_refused(&rig.get(&metadata).await, &["does not end", "endless data", WHEEL]);
     let asked = rig.between.asked();
     assert_eq!(asked.iter().filter(|path| **path == fetched(&wheel(), "")).count(), 1, "{asked:?}");
 }

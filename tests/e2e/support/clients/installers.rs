@@ -73,6 +73,12 @@ impl Installer {
         self.run(options, requirements, &[("UV_HTTP_RETRIES", "0")])
     }
 
+    /// uv with two indexes: the second is asked for what the first does not have. What failed is not tried again.
+    pub fn install_from_either(index: &str, other: &str, requirement: &str) -> Install {
+        let options = ["--index", index, "--default-index", other];
+        Self::Uv.run(&options, [requirement], &[("UV_HTTP_RETRIES", "0")])
+    }
+
     /// A file's own URL, without any hash; the index is there for what it might need.
     pub fn install_url(self, index: &str, url: &str) -> Install {
         self.run(&["--index-url", index, "--no-deps"], [url], &[])
