@@ -31,6 +31,8 @@ struct Inner {
 #[derive(Clone)]
 struct Last {
     began: Instant,
+    /// When it came out: what takes long is not due again the moment it ends.
+    ended: Instant,
     outcome: Outcome,
 }
 
@@ -57,12 +59,6 @@ impl Current {
     pub fn new(updater: Updater, interval: Duration, patience: Duration, clock: Clock) -> Self {
         let (last, turn) = (Mutex::default(), tokio::sync::Mutex::default());
         Self(Arc::new(Inner { updater, interval, patience, clock, last, turn }))
-    }
-
-    /// Takes a view that a refresh gave just now.
-    pub fn begin_with(&self, view: View) {
-        let last = Last { began: Instant::now(), outcome: Outcome::Fresh(view) };
-        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
     }
 
     /// The view, refreshed where the interval is over.
@@ -93,11 +89,13 @@ impl Current {
         // In a task of its own: who waits for it may go away.
         let refreshed = tokio::spawn(async move { this.refreshed(due).await });
         let refreshed = async { refreshed.await.unwrap_or_else(|error| Err(broken(&error))) };
-        match before.and_then(|last| self.0.standing(&last).ok()) {
-            None => refreshed.await,
-            Some(before) => timeout(self.0.patience, refreshed)
-                .await
-                .unwrap_or_else(|late| Ok(Standing { stale: Some(broken(&late)), ..before })),
+        tokio::pin!(refreshed);
+        match timeout(self.0.patience, &mut refreshed).await {
+            Ok(standing) => standing,
+            Err(late) => match self.0.meanwhile(before, broken(&late)).await {
+                Some(standing) => Ok(standing),
+                None => refreshed.await,
+            },
         }
     }
 }
@@ -115,15 +113,39 @@ impl Inner {
             Err(error) => self.failed(error, before.and_then(Last::into_view)).await,
         };
         outcome.tell();
-        let last = Last { began, outcome };
+        let last = Last { began, ended: Instant::now(), outcome };
         let standing = self.standing(&last);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
         standing
     }
 
+    /// What there is to go on with while a refresh takes long: what was known `before` it, or what is stored. Nothing, where a
+    /// check failed before.
+    async fn meanwhile(&self, before: Option<Last>, error: ClientError) -> Option<Standing> {
+        let known = before.as_ref().map(|last| last.began);
+        let (began, view) = match before {
+            Some(Last { outcome: Outcome::Refused(..), .. }) => return None,
+            Some(Last {
+                began, outcome: Outcome::Fresh(view) | Outcome::Stale(view, _), ..
+            }) => (began, view),
+            None | Some(Last { outcome: Outcome::Nothing(_), .. }) => {
+                (Instant::now(), self.updater.stored().await.ok()?)
+            }
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // The refresh may just have ended, and what it found counts.
+        if last.as_ref().map(|last| last.began) == known {
+            let outcome = Outcome::Stale(view, error);
+            outcome.tell();
+            *last = Some(Last { began, ended: Instant::now(), outcome });
+        }
+        last.as_ref().and_then(|last| self.standing(last).ok())
+    }
+
     /// What remains after a refresh that failed; `before` is what this process verified.
     async fn failed(&self, error: ClientError, before: Option<View>) -> Outcome {
-        if error.is_distrust() {
+        // Without a root nothing is trusted any more, whatever was verified under it.
+        if error.is_distrust() || matches!(error, ClientError::NoRoot { .. }) {
             return Outcome::Refused(error, before);
         }
         if let Some(view) = before {
@@ -142,7 +164,7 @@ impl Inner {
             Outcome::Fresh(_) | Outcome::Stale(..) => self.interval,
             Outcome::Refused(..) | Outcome::Nothing(_) => self.interval.min(SOON),
         };
-        last.began.elapsed() >= wait
+        last.ended.elapsed() >= wait
     }
 
     fn standing(&self, last: &Last) -> Result<Standing, ClientError> {

@@ -20,11 +20,12 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::bundle::Offline;
 use super::session::Session;
-use super::{ClientError, Remote, Tally, Updater, View};
+use super::{ClientError, Remote, Tally, Updater};
 use crate::index::{Format, ProjectName, requested};
 use crate::serving::document::{self, REVALIDATE, Style, moved};
 use crate::serving::route::{Resource, Routes, file_anywhere};
@@ -33,6 +34,7 @@ use crate::serving::{
 };
 use crate::spool::Spool;
 use crate::time::Clock;
+use crate::tuf::Expiry;
 use crate::upstream::{Body, Upstream};
 
 mod current;
@@ -43,10 +45,10 @@ mod seek;
 #[cfg(test)]
 mod tests;
 
-use current::Current;
+use current::{Current, Standing};
 use files::LocalDesk;
 use pages::Pages;
-use seek::Absent;
+use seek::{ASKED, Absent};
 
 const MIB: u64 = 1024 * 1024;
 /// pip waits for 15 seconds.
@@ -130,6 +132,15 @@ impl GatewayParts {
     }
 }
 
+/// What is handed out from now on.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// When it expires.
+    pub until: Expiry,
+    /// Why it is not new.
+    pub stale: Option<ClientError>,
+}
+
 /// Answers the tools. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway(Arc<Inner>);
@@ -141,6 +152,7 @@ struct Inner {
     current: Current,
     pages: Pages,
     absent: Absent,
+    asking: Semaphore,
     files: Files,
     tally: Arc<Tally>,
 }
@@ -164,6 +176,7 @@ impl Gateway {
             current: Current::new(updater, parts.interval, limits.patience, parts.clock),
             pages: Pages::new(remote.clone(), spool.clone(), &limits, tally.clone()),
             absent: Absent::default(),
+            asking: Semaphore::new(ASKED),
             files: Files::new(spool, limits.whole, Lengths::Binding, desk),
             remote,
             upstream,
@@ -171,18 +184,13 @@ impl Gateway {
         }))
     }
 
-    /// The same, which begins with a view that was verified just now.
-    pub fn knowing(self, view: View) -> Self {
-        self.0.current.begin_with(view);
-        self
-    }
-
     /// Refreshes the metadata where that is due, without being asked for anything. The log says what came of it.
     ///
     /// # Errors
     /// Where nothing can be handed out now.
-    pub async fn refresh(&self) -> Result<(), ClientError> {
-        self.0.current.view().await.map(drop)
+    pub async fn refresh(&self) -> Result<Refreshed, ClientError> {
+        let Standing { view, stale } = self.0.current.view().await?;
+        Ok(Refreshed { until: view.expires(), stale })
     }
 
     /// Answers one request; its body is of no interest.
@@ -257,7 +265,12 @@ impl Gateway {
                 self.0.tally.refused.add(1);
                 tracing::error!(path, detail, "refused: a check failed");
             }
-            Kind::Unsigned | Kind::Upstream | Kind::Unavailable | Kind::Blocked | Kind::Origin => {
+            // The index itself refuses it: perhaps its own hash was wrong.
+            Kind::Blocked => {
+                self.0.tally.refused.add(1);
+                tracing::warn!(path, "not answered: {detail}");
+            }
+            Kind::Unsigned | Kind::Upstream | Kind::Unavailable | Kind::Origin => {
                 tracing::warn!(path, detail, "not answered");
             }
             // Wrong files were told when they were found.

@@ -8,7 +8,7 @@ use crate::tuf::Distrust;
 use crate::upstream::UpstreamError;
 
 /// When what could not be had is worth another try.
-const SOON: Duration = Duration::from_secs(5);
+pub(super) const SOON: Duration = Duration::from_secs(5);
 
 const ADVICE: &str = "Nothing is passed on. If it stays so, something is wrong at the index, or on the way to it: ask its \
 operator, by another way";

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Gateway;
 use super::current::Standing;
 use super::pages::Page;
-use super::refusal::failed;
+use super::refusal::{SOON, failed};
 use crate::client::View;
 use crate::index::{File, Format, ProjectName};
 use crate::repository::page_path;
@@ -21,6 +21,13 @@ use crate::upstream::{PageReply, Upstream, UpstreamError};
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// So many are.
 const MOST: u64 = 10_000;
+
+/// So many projects are asked for at the index at once: others, and metadata, need connections too.
+pub(super) const ASKED: usize = 12;
+/// How long is waited for one of these places.
+const WAIT: Duration = Duration::from_secs(10);
+/// No file that a page lists has a longer name, bytes.
+const LONGEST_NAME: usize = 255;
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -78,6 +85,9 @@ impl Gateway {
     }
 
     async fn seek(&self, wanted: &Wanted) -> Result<Found, Problem> {
+        if wanted.file.as_ref().is_some_and(|name| name.len() > LONGEST_NAME) {
+            return Err(wanted.unknown());
+        }
         let standing = self.0.current.view().await?;
         if let Some(found) = self.look(&standing, wanted).await? {
             return Ok(found);
@@ -111,7 +121,11 @@ impl Gateway {
     /// Asks the index, and looks again in what is published then.
     async fn search(&self, wanted: &Wanted) -> Result<Option<Found>, Problem> {
         let Some(upstream) = &self.0.upstream else { return Ok(None) };
-        let asked = ask(upstream, &wanted.project).await;
+        let asked = {
+            let place = timeout(WAIT, self.0.asking.acquire()).await;
+            let _place = place.map_err(|_| too_many())?;
+            ask(upstream, &wanted.project).await
+        };
         let standing = self.0.current.view_after(Instant::now()).await?;
         if let Some(found) = self.look(&standing, wanted).await? {
             return Ok(Some(found));
@@ -123,6 +137,10 @@ impl Gateway {
             (Ok(()), None) => Ok(None),
         }
     }
+}
+
+fn too_many() -> Problem {
+    Problem::unavailable("Too many unknown projects are being asked for at the index", SOON)
 }
 
 /// Has the index look at the project. What it answers is not verified, and of no interest.
@@ -139,7 +157,10 @@ impl Wanted {
             None => {
                 format!("There is no project {project}: the verified metadata has no page of it")
             }
-            Some(file) => format!("The verified page of {project} lists no {file}"),
+            Some(file) => {
+                let file: String = file.chars().take(LONGEST_NAME).collect();
+                format!("There is no {file} of {project}: no verified page lists it")
+            }
         })
     }
 }

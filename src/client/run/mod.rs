@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::cache::FileCache;
-use super::gateway::{self, Gateway, GatewayParts};
+use super::gateway::{self, Gateway, GatewayParts, Refreshed};
 use super::session::{Session, SessionError, SessionOptions};
 use super::{ClientError, Tally};
 use crate::spool::SpoolError;
@@ -119,7 +119,7 @@ pub async fn run(options: RunOptions, warn: &dyn Fn(&str)) -> Result<Ended, RunE
     let index = local(&session.index, &listener).map_err(RunError::Port)?;
     let cache = FileCache::open(options.cache.as_deref(), options.files)?;
     let parts = GatewayParts::of(&session, cache.spool().clone(), options.refresh);
-    let gateway = verified(&session, parts, warn).await?;
+    let gateway = verified(parts, warn).await?;
 
     let scene = Scene::here(tool, words, index);
     let plan = scene.plan(warn);
@@ -147,27 +147,15 @@ pub async fn run(options: RunOptions, warn: &dyn Fn(&str)) -> Result<Ended, RunE
 }
 
 /// The gateway, when there is something to hand out.
-async fn verified(
-    session: &Session,
-    parts: GatewayParts,
-    warn: &dyn Fn(&str),
-) -> Result<Gateway, ClientError> {
-    let error = match session.updater.refresh().await {
-        Ok(view) => return Ok(Gateway::new(parts).knowing(view)),
-        Err(error) if error.is_distrust() => return Err(error),
-        Err(error) => error,
-    };
-    match session.updater.stored().await {
-        Ok(view) => {
-            warn(&format!(
-                "there is no news from the repository, and what was verified before counts until {}: {error}",
-                view.expires()
-            ));
-            Ok(Gateway::new(parts))
-        }
-        Err(stored) if stored.is_distrust() => Err(stored),
-        Err(_) => Err(error),
+async fn verified(parts: GatewayParts, warn: &dyn Fn(&str)) -> Result<Gateway, ClientError> {
+    let gateway = Gateway::new(parts);
+    let Refreshed { until, stale } = gateway.refresh().await?;
+    if let Some(error) = stale {
+        warn(&format!(
+            "there is no news from the repository, and what was verified before counts until {until}: {error}"
+        ));
     }
+    Ok(gateway)
 }
 
 /// The index's own port; where that is taken, another.
