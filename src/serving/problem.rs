@@ -185,6 +185,8 @@ impl Problem {
     }
 }
 
+/// Tools wait as long as they are told: a mirror may say a day, and is passed on with so much.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// When a failure that ends by itself is worth another try.
 pub const SOON: Duration = Duration::from_secs(5);
 
@@ -195,7 +197,9 @@ impl From<UpstreamError> for Problem {
             UpstreamError::Status { code: 404 | 410, .. } => Self::not_found(detail),
             UpstreamError::Client { .. } => Self::new(Kind::BadRequest, detail),
             UpstreamError::OriginRefused { .. } => Self::new(Kind::Origin, detail),
-            UpstreamError::BusyUntil { wait, .. } => Self::unavailable(detail, wait),
+            UpstreamError::BusyUntil { wait, .. } => {
+                Self::unavailable(detail, wait.min(LONGEST_WAIT))
+            }
             UpstreamError::Timeout { .. } => Self::unavailable(detail, SOON),
             _ => Self::upstream(detail),
         }

@@ -82,7 +82,7 @@ pub(super) fn failed(error: &UpstreamError) -> Problem {
             Problem::new(Kind::Unsigned, detail).titled("Not in the bundle")
         }
         UpstreamError::BusyUntil { wait, .. } => {
-            Problem::unavailable(detail, *wait).titled(UNREACHABLE)
+            Problem::unavailable(detail, (*wait).min(SOON)).titled(UNREACHABLE)
         }
         UpstreamError::Timeout { .. } | UpstreamError::Connect { .. } => {
             Problem::unavailable(detail, SOON).titled(UNREACHABLE)

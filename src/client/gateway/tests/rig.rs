@@ -57,6 +57,11 @@ impl Rig {
         rig
     }
 
+    /// Removes all that is trusted, as `trust remove` does.
+    pub fn forget(&self) {
+        std::fs::remove_dir_all(self.dir.path().join("metadata")).unwrap();
+    }
+
     /// Another process on the same folders.
     pub async fn restart(&mut self, interval: Duration) {
         self.stop.cancel();

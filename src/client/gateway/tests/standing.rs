@@ -47,6 +47,61 @@ async fn nobody_waits_for_a_slow_refresh_where_there_is_something_to_go_on_with(
     );
 }
 
+/// A sidecar that accepts connections and says nothing, when this process has verified nothing yet.
+#[tokio::test]
+async fn nobody_waits_for_a_frozen_sidecar_where_something_is_stored() {
+    let mut rig = Rig::start(&[Sample::small(WHEEL)], RARELY).await;
+    let file = Sample::small(WHEEL).target();
+    for path in ["/simple/demo/", &file] {
+        assert_eq!(rig.get(path).await.code(), "200");
+    }
+    rig.between.otherwise(Act::Wait);
+    rig.restart(RARELY).await;
+    for path in ["/simple/demo/", &file] {
+        let got = tokio::time::timeout(Duration::from_secs(20), rig.get(path)).await;
+        assert_eq!(got.expect("what is stored will do").code(), "200");
+    }
+    rig.between.asked();
+    assert_eq!(rig.get("/simple/demo/").await.code(), "200");
+    assert_eq!(rig.between.asked().len(), 0, "a refresh that hangs is not begun again at once");
+}
+
+#[tokio::test]
+async fn projects_that_hang_at_the_index_keep_no_other_waiting() {
+    let rig = Rig::start(&[Sample::small(WHEEL)], RARELY).await;
+    let names: Vec<_> = (0..40).map(|n| format!("/simple/hangs-{n}/")).collect();
+    names.iter().for_each(|name| rig.between.act(name, Act::Wait));
+    let hanging = futures::future::join_all(names.iter().map(|name| rig.get(name)));
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        rig.get("/simple/demo/").await
+    };
+    tokio::select! {
+        _ = hanging => panic!("nobody answers these"),
+        got = other => assert_eq!(got.code(), "200"),
+    }
+}
+
+/// pip waits for as long as it is told.
+#[tokio::test]
+async fn nobody_is_told_to_wait_for_long() {
+    let rig = Rig::start(&[Sample::small(WHEEL)], RARELY).await;
+    assert_eq!(rig.get("/simple/demo/").await.code(), "200");
+    let path = format!("/tuf/targets/files/demo/{}.{WHEEL}", Sample::small(WHEEL).digest());
+    rig.between.act(&path, Act::Status("503 Busy\r\nRetry-After: 86400"));
+    let got = rig.get(&Sample::small(WHEEL).target()).await;
+    assert_eq!((got.code(), got.header("retry-after")), ("503", "5"), "{}", got.status);
+}
+
+#[tokio::test]
+async fn without_its_root_nothing_is_trusted_any_more() {
+    let rig = Rig::start(&[Sample::small(WHEEL)], ALWAYS).await;
+    assert_eq!(rig.get("/simple/demo/").await.code(), "200");
+    rig.forget();
+    let got = rig.get("/simple/demo/").await;
+    assert_eq!(got.code(), "503", "{}", got.status);
+}
+
 #[tokio::test]
 async fn without_a_sidecar_there_is_nothing_to_hand_out() {
     let rig = Rig::start(&[Sample::small(WHEEL)], ALWAYS).await;
