@@ -68,7 +68,7 @@ pub(super) fn failed(error: &UpstreamError) -> Problem {
         // What the index refuses stays refused: tools try other failures again.
         UpstreamError::LoginWanted { url, code } => {
             let detail = format!(
-                "{url} answered with status {code}: the index refuses it, or wants a login (--credentials)"
+                "{url} answered with status {code}: the index refuses it (its own log says why), or wants a login (--credentials)"
             );
             Problem::new(Kind::Blocked, detail).titled("Refused by the index")
         }
