@@ -128,10 +128,10 @@ impl Spool {
         let path = shelf::path(&self.inner.dir, digest);
         let file = SpooledFile::open(path).await.ok().filter(|file| file.length == entry.length);
         let right = match &file {
-            Some(file) => {
-                let verified = entry.checked.get_or_init(|| file.verified(*digest)).await;
-                *verified == Some(file.seal())
-            }
+            Some(file) => match *entry.checked.get_or_init(|| file.verified(*digest)).await {
+                Some(seal) => file.has(seal).await,
+                None => false,
+            },
             None => false,
         };
         if !right {
@@ -207,8 +207,7 @@ impl Spool {
         let spool = self.clone();
         let kept = tokio::task::spawn_blocking(move || {
             let file = partial.open().map_err(|error| disk("read", &spool.inner.dir, error))?;
-            let placed =
-                spool.shelf().place(partial.path(), partial.digest, partial.length, file.seal());
+            let placed = spool.shelf().place(partial.path(), partial.digest, partial.length, &file);
             let evicted = placed.map_err(|error| disk("rename a file", &spool.inner.dir, error))?;
             evicted.into_iter().for_each(remove);
             Ok((partial.digest, file))
