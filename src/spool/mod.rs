@@ -49,7 +49,7 @@ pub enum SpoolError {
     },
     /// The file is larger than the whole spool.
     #[error(
-        "a file of more than {capacity} bytes does not fit into the spool: raise cache.files, or lower cache.file-limit to stream it"
+        "a file of more than {capacity} bytes does not fit into the spool: raise --files (of `serve`: cache.files, or lower cache.file-limit to stream it)"
     )]
     TooLarge {
         /// The spool's capacity, bytes.
@@ -59,7 +59,7 @@ pub enum SpoolError {
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     /// The disk is full.
-    #[error("no space is left for the spool in {dir:?}: free some, or lower cache.files", dir = dir.display())]
+    #[error("no space is left for the spool in {dir:?}: free some, or lower --files (of `serve`: cache.files)", dir = dir.display())]
     DiskFull {
         /// The spool's folder.
         dir: PathBuf,

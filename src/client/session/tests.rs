@@ -196,6 +196,22 @@ async fn what_was_pinned_needs_no_repository_to_open() {
     assert_eq!(session.updater.stored().await.unwrap().timestamp().version, 1);
 }
 
+#[tokio::test]
+async fn a_data_folder_that_cannot_be_used_is_named_with_its_flag() {
+    let repository = Repository::new().await;
+    let mirror = sidecar(&repository, "").await;
+    let user = user(mirror.url("/simple/")).trusting(repository.root());
+    let lock = Session::open(&user.options).await.unwrap().pin.metadata().join(".lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let said = user.refused().await.to_string();
+    assert!(said.contains(".lock") && said.contains("--data"), "{said}");
+    fs::remove_dir_all(&user.options.data).unwrap();
+    fs::write(&user.options.data, "").unwrap();
+    let said = user.refused().await.to_string();
+    assert!(said.contains("--data"), "{said}");
+}
+
 /// Where the repository lies is anybody's word until it verifies.
 #[tokio::test]
 async fn a_wrong_word_on_where_the_repository_lies_is_not_kept() {
