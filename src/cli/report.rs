@@ -75,13 +75,14 @@ pub(super) fn sentence(error: &clap::Error) -> String {
     }
 }
 
-/// Without line breaks, and without the credentials of URLs that somebody typed.
+/// Without line breaks and what else a terminal would act on, and without the credentials of URLs that somebody typed.
 pub(super) fn one_sentence(text: &str) -> String {
     let safe = |word: &str| match word.contains("://") && word.contains('@') {
         true => redacted(word),
         false => word.to_owned(),
     };
-    text.split_whitespace().map(safe).collect::<Vec<_>>().join(" ")
+    let sentence = text.split_whitespace().map(safe).collect::<Vec<_>>().join(" ");
+    sentence.replace(char::is_control, "\u{fffd}")
 }
 
 pub(super) fn complain(sentence: &str) {

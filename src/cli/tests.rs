@@ -28,6 +28,11 @@ fn the_definition_is_sound() {
 }
 
 #[test]
+fn nothing_that_a_terminal_acts_on_is_said() {
+    assert_eq!(report::one_sentence("a\n\u{1b}[2Jb\u{7}"), "a \u{fffd}[2Jb\u{fffd}");
+}
+
+#[test]
 fn a_command_that_a_message_names_exists() {
     let message =
         crate::watch::WatchError::Blocked(ProjectName::parse("demo").unwrap()).to_string();

@@ -1,16 +1,17 @@
 //! `countersign tuf`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use url::Url;
 
 use super::{Environment, Usage};
 use crate::client::{Http, Names, Settings, State, Tally, Updater, View, download};
 use crate::config::{Access, LimitsConfig, UpstreamConfig};
-use crate::upstream::Upstream;
+use crate::tuf::workflow::first_root;
+use crate::upstream::{ConfigError, Upstream, UpstreamError};
 
 pub(super) const ABOUT: &str = "A client for any TUF repository (The Update Framework, specification 1.0, section 5).
 
@@ -75,7 +76,7 @@ pub async fn run(args: Args, _: &Environment) -> anyhow::Result<ExitCode> {
         Task::Init { trusted_root } => {
             let root = std::fs::read(trusted_root)
                 .with_context(|| format!("cannot read {}", trusted_root.display()))?;
-            State::init(&args.metadata_dir, &root)?;
+            begin(&args.metadata_dir, trusted_root, &root)?;
         }
         Task::Refresh => drop(args.refresh().await?),
         Task::Download => {
@@ -93,6 +94,19 @@ pub async fn run(args: Args, _: &Environment) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Begins with `root`, the bytes of the file `path`. To begin with the same one again is fine.
+fn begin(folder: &Path, path: &Path, root: &[u8]) -> anyhow::Result<()> {
+    first_root(root).with_context(|| format!("{} cannot be trusted", path.display()))?;
+    let state = State::init(folder, root)?;
+    if state.get("root")?.as_deref() != Some(root) {
+        bail!(
+            "{} holds another root already, which stays: name another folder, or remove this one if it is not to be trusted any more",
+            folder.display()
+        );
+    }
+    Ok(())
 }
 
 impl Args {
@@ -115,9 +129,22 @@ impl Args {
             origins: vec![targets.origin().ascii_serialization()],
             ..UpstreamConfig::default()
         };
-        let upstream = Upstream::new(&config, &LimitsConfig::default(), Access::Upstream)?;
+        let upstream = Upstream::new(&config, &LimitsConfig::default(), Access::Upstream);
+        let upstream = upstream.map_err(in_flags)?;
         Ok(Http::new(upstream, metadata, targets, Arc::new(Tally::default())))
     }
+}
+
+/// In the words of this command: the flags differ from the keys of `serve`.
+fn in_flags(error: UpstreamError) -> anyhow::Error {
+    let (flag, value, why) = match error {
+        UpstreamError::Config(ConfigError::Url { value, why }) => ("--metadata-url", value, why),
+        UpstreamError::Config(ConfigError::Origin { value, why }) => {
+            ("--target-base-url", value, why)
+        }
+        other => return other.into(),
+    };
+    Usage(format!("{flag} {value} cannot be used: {why}")).into()
 }
 
 fn url(text: &str, flag: &str) -> anyhow::Result<Url> {
@@ -131,4 +158,52 @@ fn needed<'a, T>(value: &'a Option<T>, flag: &str) -> anyhow::Result<&'a T> {
 
 fn missing(flag: &str) -> anyhow::Error {
     Usage(format!("{flag} is needed for this")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ceremony::{InitOptions, KeyFolder, init};
+    use crate::config::ValidityConfig;
+    use crate::store::{Store, layout};
+
+    async fn root() -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("repository")).unwrap();
+        let options = InitOptions { bins: 2, validity: ValidityConfig::default() };
+        init(&store, &KeyFolder::new(folder.path()), &options, |_| ()).await.unwrap();
+        store.read(&layout::root(1)).await.unwrap().unwrap().to_vec()
+    }
+
+    #[tokio::test]
+    async fn it_begins_with_one_root_that_can_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (into, path) = (folder.path().join("trusted"), Path::new("1.root.json"));
+        let said = format!("{:#}", begin(&into, path, b"{}").unwrap_err());
+        assert!(said.contains("1.root.json cannot be trusted"), "{said}");
+        assert!(!into.exists());
+        let (first, second) = (root().await, root().await);
+        begin(&into, path, &first).unwrap();
+        begin(&into, path, &first).unwrap();
+        let said = begin(&into, path, &second).unwrap_err().to_string();
+        assert!(said.contains("holds another root already"), "{said}");
+        assert_eq!(std::fs::read(into.join("root.json")).unwrap(), first);
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_named_by_its_flag() {
+        let args = Args {
+            metadata_dir: "trusted".into(),
+            metadata_url: Some("https://ann:hunter2@h.example/metadata/?x".into()),
+            target_name: Vec::new(),
+            target_base_url: None,
+            target_dir: None,
+            plain_names: false,
+            task: Task::Refresh,
+        };
+        let error = args.remote().unwrap_err();
+        assert!(error.is::<Usage>());
+        let said = error.to_string();
+        assert!(said.contains("--metadata-url") && !said.contains("hunter2"), "{said}");
+    }
 }

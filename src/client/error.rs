@@ -26,7 +26,7 @@ pub enum ClientError {
         source: Arc<std::io::Error>,
     },
     /// Verified metadata says that there is no such target.
-    #[error("{path}: the verified metadata of the repository has no such target")]
+    #[error("{}: the verified metadata of the repository has no such target", path.escape_debug())]
     NoTarget {
         /// Its path.
         path: String,

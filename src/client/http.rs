@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::Url;
 
 use super::{Remote, RemoteError, Tally};
+use crate::config::redacted;
 use crate::upstream::{FileReply, Upstream, UpstreamError};
 
 /// What cannot stand in a path as it is. A `%` can: whoever signed it meant it.
@@ -54,7 +55,8 @@ impl Remote for Http {
         async move {
             let url = below(&self.metadata, name)?;
             let fetched = self.upstream.compressed(&url, limit).await;
-            let (bytes, sent) = fetched.map_err(|error| sort(name, limit, error))?;
+            let (bytes, sent) =
+                fetched.map_err(|error| sort(&redacted(url.as_str()), limit, error))?;
             self.tally.metadata.add(sent);
             Ok(bytes)
         }

@@ -1,15 +1,16 @@
 //! Reading a spooled file.
 
-use std::fs::{File, FileTimes};
+use std::fs::{File, FileTimes, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::stream::unfold;
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 
@@ -25,36 +26,41 @@ pub struct SpooledFile {
     /// Bytes.
     pub length: u64,
     file: Arc<File>,
-    seal: Seal,
 }
 
-/// By what a file is known again without reading it: whoever writes to it or replaces it breaks the seal.
+/// By what a file is known again without reading it: whoever writes to it or replaces it breaks the seal. The time of the last
+/// change cannot be put back, as that of the last modification can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seal {
     inode: u64,
     modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 impl SpooledFile {
     pub(super) fn new(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        let modified = (metadata.mtime(), metadata.mtime_nsec());
-        let seal = Seal { inode: metadata.ino(), modified };
-        Ok(Self { length: metadata.len(), file: Arc::new(file), seal })
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        Ok(Self { length: metadata.len(), file: Arc::new(file) })
     }
 
-    /// The seal that it had when it was opened.
-    pub(super) fn seal(&self) -> Seal {
-        self.seal
+    /// The seal that it has now. To rename the file or to set its times breaks an earlier one.
+    pub(super) fn seal(&self) -> io::Result<Seal> {
+        let metadata = self.file.metadata()?;
+        Ok(Seal {
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
     }
 
-    /// Opens the file at `path`, and marks it as used for the order after a restart.
+    /// Opens the file at `path`, if it is a regular one; others would block, or lead out of the folder.
     pub(super) async fn open(path: PathBuf) -> io::Result<Self> {
         blocking(move || {
-            let file = File::open(path)?;
-            // Only advice: the order of use is kept in memory.
-            let _ = file.set_times(FileTimes::new().set_accessed(SystemTime::now()));
-            Self::new(file)
+            let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+            Self::new(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
         })
         .await
     }
@@ -79,11 +85,23 @@ impl SpooledFile {
         blocking(move || read(&file, 0, length)).await
     }
 
-    /// Its seal, if the file has that digest.
+    /// Its seal, if the file has that digest. Marks it as used, for the order after a restart.
     pub(super) async fn verified(&self, digest: Digest) -> Option<Seal> {
         let file = self.clone();
-        let found = blocking(move || file.digest()).await.ok()?;
-        (found == digest).then_some(self.seal)
+        let verified = blocking(move || {
+            // Only advice: the order of use is kept in memory. Before the seal, which it would break.
+            let _ = file.file.set_times(FileTimes::new().set_accessed(SystemTime::now()));
+            // Before the bytes are read: a change meanwhile must break it.
+            let seal = file.seal()?;
+            Ok((file.digest()? == digest).then_some(seal))
+        });
+        verified.await.ok()?
+    }
+
+    /// Whether it still has that seal.
+    pub(super) async fn has(&self, seal: Seal) -> bool {
+        let file = self.clone();
+        blocking(move || file.seal()).await.is_ok_and(|found| found == seal)
     }
 
     fn digest(&self) -> io::Result<Digest> {

@@ -49,7 +49,7 @@ pub enum SpoolError {
     },
     /// The file is larger than the whole spool.
     #[error(
-        "a file of more than {capacity} bytes does not fit into the spool: raise cache.files, or lower cache.file-limit to stream it"
+        "a file of more than {capacity} bytes does not fit into the spool: raise --files (of `serve`: cache.files, or lower cache.file-limit to stream it)"
     )]
     TooLarge {
         /// The spool's capacity, bytes.
@@ -59,7 +59,7 @@ pub enum SpoolError {
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     /// The disk is full.
-    #[error("no space is left for the spool in {dir:?}: free some, or lower cache.files", dir = dir.display())]
+    #[error("no space is left for the spool in {dir:?}: free some, or lower --files (of `serve`: cache.files)", dir = dir.display())]
     DiskFull {
         /// The spool's folder.
         dir: PathBuf,
@@ -128,10 +128,10 @@ impl Spool {
         let path = shelf::path(&self.inner.dir, digest);
         let file = SpooledFile::open(path).await.ok().filter(|file| file.length == entry.length);
         let right = match &file {
-            Some(file) => {
-                let verified = entry.checked.get_or_init(|| file.verified(*digest)).await;
-                *verified == Some(file.seal())
-            }
+            Some(file) => match *entry.checked.get_or_init(|| file.verified(*digest)).await {
+                Some(seal) => file.has(seal).await,
+                None => false,
+            },
             None => false,
         };
         if !right {
@@ -207,8 +207,7 @@ impl Spool {
         let spool = self.clone();
         let kept = tokio::task::spawn_blocking(move || {
             let file = partial.open().map_err(|error| disk("read", &spool.inner.dir, error))?;
-            let placed =
-                spool.shelf().place(partial.path(), partial.digest, partial.length, file.seal());
+            let placed = spool.shelf().place(partial.path(), partial.digest, partial.length, &file);
             let evicted = placed.map_err(|error| disk("rename a file", &spool.inner.dir, error))?;
             evicted.into_iter().for_each(remove);
             Ok((partial.digest, file))

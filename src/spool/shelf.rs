@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
 
-use super::file::Seal;
+use super::file::{Seal, SpooledFile};
 use crate::tuf::Digest;
 
 /// Whether a file was hashed since the start; the seal that it had then, if it was right.
@@ -102,16 +102,18 @@ impl Shelf {
         self.dir.join(format!("{}{TEMPORARY}", self.clock))
     }
 
-    /// Moves a verified file in; gives the paths of what had to go, which are to be removed.
+    /// Moves a verified file, which is open as `file`, in; gives the paths of what had to go, which are to be removed.
     pub(super) fn place(
         &mut self,
         from: &Path,
         digest: Digest,
         length: u64,
-        seal: Seal,
+        file: &SpooledFile,
     ) -> io::Result<Vec<PathBuf>> {
         fs::rename(from, path(&self.dir, &digest))?;
         self.forget(&digest);
+        // After the renaming, which would break it.
+        let seal = file.seal()?;
         self.insert(digest, length, Arc::new(OnceCell::new_with(Some(Some(seal)))));
         Ok(self.evict())
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -330,6 +330,58 @@ async fn a_file_altered_on_disk_is_fetched_again() {
     let file = fetch(&spool, &mirror, 1000).await.unwrap();
     assert_eq!(read(file.body()).await.unwrap(), bytes(1000));
     assert!(spool.get(&digest(1000)).await.is_some());
+}
+
+/// Whoever puts the time of the last modification back does not pass off other bytes as verified.
+#[tokio::test]
+async fn a_file_altered_in_secret_is_fetched_again() {
+    let (_dir, dir, spool) = spool(1 << 20);
+    let mirror = mirror().await;
+    fetch(&spool, &mirror, 1000).await.unwrap();
+    let path = dir.join(digest(1000).to_string());
+    let before = fs::metadata(&path).unwrap();
+    // Clocks of file systems are coarse.
+    loop {
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&[b'X'; 1000], 0).unwrap();
+        file.set_modified(before.modified().unwrap()).unwrap();
+        let now = file.metadata().unwrap();
+        assert_eq!(
+            (now.ino(), now.modified().unwrap()),
+            (before.ino(), before.modified().unwrap())
+        );
+        if (now.ctime(), now.ctime_nsec()) != (before.ctime(), before.ctime_nsec()) {
+            break;
+        }
+    }
+    assert!(spool.get(&digest(1000)).await.is_none());
+    let file = fetch(&spool, &mirror, 1000).await.unwrap();
+    assert_eq!(read(file.body()).await.unwrap(), bytes(1000));
+    assert_eq!(mirror.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_fetched_again() {
+    let (_dir, dir, spool) = spool(1 << 20);
+    let mirror = mirror().await;
+    let path = dir.join(digest(1000).to_string());
+    let fifo: fn(&Path) = |path| {
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, path, kind, 0o600.into(), 0).unwrap();
+    };
+    let link: fn(&Path) = |path| {
+        let aside = path.with_extension("aside");
+        fs::write(&aside, bytes(1000)).unwrap();
+        std::os::unix::fs::symlink(aside, path).unwrap();
+    };
+    for put in [fifo, link] {
+        fetch(&spool, &mirror, 1000).await.unwrap();
+        fs::remove_file(&path).unwrap();
+        put(&path);
+        assert!(spool.get(&digest(1000)).await.is_none());
+    }
+    let file = fetch(&spool, &mirror, 1000).await.unwrap();
+    assert_eq!(read(file.body()).await.unwrap(), bytes(1000));
 }
 
 #[tokio::test]

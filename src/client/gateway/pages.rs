@@ -11,7 +11,7 @@ use crate::client::{ClientError, Remote, RemoteError, Tally, View};
 use crate::index::{Links, ProjectName, ProjectPage, parse_signed, render_html};
 use crate::serving::{Document, Kind, Problem};
 use crate::spool::Spool;
-use crate::tuf::{Checking, Digest, Flaw, TargetFile};
+use crate::tuf::{Checking, Digest, Distrust, Flaw, TargetFile};
 use crate::upstream::{FileReply, body};
 
 /// A parsed page takes a few times the memory of its bytes.
@@ -95,6 +95,8 @@ impl Pages {
     ) -> Result<Bytes, ClientError> {
         if let Some(file) = self.spool.get(&digest).await
             && let Ok(bytes) = file.bytes().await
+            // Cheap, and so nothing hangs on how well a change on disk is noticed.
+            && check(path, target, &bytes).is_ok()
         {
             return Ok(bytes);
         }
@@ -106,9 +108,7 @@ impl Pages {
             RemoteError::TooLong { limit, .. } => Flaw::TooLong { limit }.of(path).into(),
             error => ClientError::from(error),
         })?;
-        let mut checking = Checking::new(path, target);
-        checking.update(&bytes)?;
-        checking.finish()?;
+        check(path, target, &bytes)?;
         self.keep(digest, bytes.clone()).await;
         Ok(bytes)
     }
@@ -121,6 +121,13 @@ impl Pages {
             tracing::warn!(%error, "a page is not kept on disk, and will be fetched again");
         }
     }
+}
+
+/// Whether that is what is signed.
+fn check(path: &str, target: &TargetFile, bytes: &[u8]) -> Result<(), Distrust> {
+    let mut checking = Checking::new(path, target);
+    checking.update(bytes)?;
+    checking.finish()
 }
 
 /// Reads verified bytes. A page lists what was verified for its own project, so it must be that project's.

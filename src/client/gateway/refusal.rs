@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::client::remote::said;
 use crate::client::{ClientError, RemoteError};
 use crate::serving::{Kind, Problem};
 use crate::tuf::Distrust;
@@ -59,7 +60,7 @@ const NO_METADATA: &str = "Nothing verified: there is no trusted metadata to go 
 
 /// What the index's answer to a request of ours means for a client. Never 404: what is not there, verified metadata says.
 pub(super) fn failed(error: &UpstreamError) -> Problem {
-    let detail = error.to_string();
+    let detail = said(error);
     match error {
         UpstreamError::Status { code: 404 | 410, .. } => {
             let detail = format!("{detail}, though verified metadata names it");

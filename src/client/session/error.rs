@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::client::ClientError;
 use crate::client::folders::NoHome;
+use crate::client::remote::said;
 use crate::client::trust::{RootFlaw, TrustError};
 use crate::tuf::Digest;
 use crate::upstream::{ConfigError, UpstreamError};
@@ -103,7 +104,7 @@ sidecar, which shows what it serves to everybody"
         why: String,
     },
     /// It could not be asked.
-    #[error("the repository cannot be reached: {0}")]
+    #[error("the repository cannot be reached: {}", said(.0))]
     Unavailable(UpstreamError),
     /// The first root is not the one that was asked for.
     #[error(
@@ -128,7 +129,19 @@ on the way. Trust neither before whoever runs the sidecar says which one is righ
     },
     /// The repository's metadata.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(ClientError),
+    /// What is trusted cannot be read or kept.
+    #[error("{0}; --data DIR names another folder for what is trusted")]
+    Data(ClientError),
+}
+
+impl From<ClientError> for SessionError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::State { .. } => Self::Data(error),
+            error => Self::Client(error),
+        }
+    }
 }
 
 impl SessionError {

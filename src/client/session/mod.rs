@@ -76,7 +76,10 @@ impl Session {
                 if let Some(given) = given(options)? {
                     pin.agrees(given)?;
                 }
-                Self::of(options, &store, pin).await
+                match options.tuf.is_some() || pin.tuf.is_some() {
+                    true => Self::of(options, pin).await,
+                    false => Self::first(options, &store, pin).await,
+                }
             }
             None => {
                 let Added { pin, new } = pin(options).await?;
@@ -89,33 +92,28 @@ impl Session {
         }
     }
 
-    /// The first time, when it is not known yet whether index, repository and root belong together.
+    /// The first time, when it is not known yet whether index, repository and root belong together. Where the repository lies is
+    /// kept only once it verified: anybody may have said so.
     async fn first(
         options: &SessionOptions,
         store: &TrustStore,
         pin: Pin,
     ) -> Result<Self, SessionError> {
-        let session = Self::of(options, store, pin).await?;
+        let session = Self::of(options, pin).await?;
         session.updater.refresh().await?;
-        Ok(session)
+        let pin = store.learn(&session.pin, &session.tuf)?;
+        Ok(Self { pin, ..session })
     }
 
-    async fn of(
-        options: &SessionOptions,
-        store: &TrustStore,
-        pin: Pin,
-    ) -> Result<Self, SessionError> {
+    async fn of(options: &SessionOptions, pin: Pin) -> Result<Self, SessionError> {
         let root = pin.first_root()?;
         let known = options.tuf.clone().or_else(|| pin.tuf.clone());
-        let Site { index, upstream } = Site::new(options, known.as_ref())?;
-        let (pin, tuf) = match known {
-            Some(tuf) => (pin, tuf),
-            None => {
-                let tuf = Site { index: index.clone(), upstream: upstream.clone() };
-                let tuf = tuf.repository().await?;
-                (store.learn(&pin, &tuf)?, tuf)
-            }
+        let site = Site::new(options, known.as_ref())?;
+        let tuf = match known {
+            Some(tuf) => tuf,
+            None => site.repository().await?,
         };
+        let Site { index, upstream } = site;
         let tally = Arc::new(Tally::default());
         let (metadata, targets) = (below(&tuf, "metadata/"), below(&tuf, "targets/"));
         let remote = Http::new(upstream.clone(), metadata, targets, tally.clone());
@@ -133,15 +131,15 @@ impl Session {
 pub async fn pin(options: &SessionOptions) -> Result<Added, SessionError> {
     let store = TrustStore::new(&options.data);
     let index = index_url(&options.index)?;
-    let (root, tuf) = match (&options.root, options.root_sha256) {
-        (Some(path), _) => (FirstRoot::read(path)?, options.tuf.clone()),
+    let root = match (&options.root, options.root_sha256) {
+        (Some(path), _) => FirstRoot::read(path)?,
         (None, Some(sha256)) => {
             let site = Site::new(options, options.tuf.as_ref())?;
             let tuf = match &options.tuf {
                 Some(tuf) => tuf.clone(),
                 None => site.repository().await?,
             };
-            (site.first_root(&tuf, sha256).await?, Some(tuf))
+            site.first_root(&tuf, sha256).await?
         }
         (None, None) => return Err(SessionError::NotPinned(index.into())),
     };
@@ -149,7 +147,7 @@ pub async fn pin(options: &SessionOptions) -> Result<Added, SessionError> {
     if let Some(expiry) = root.expired(now) {
         tracing::warn!(%index, version = root.version(), %expiry, "the given root has expired: newer ones must follow it");
     }
-    Ok(store.add(&index, &root, tuf.as_ref(), now)?)
+    Ok(store.add(&index, &root, options.tuf.as_ref(), now)?)
 }
 
 /// The SHA-256 of the root that `options` name.

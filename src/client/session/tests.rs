@@ -197,6 +197,51 @@ async fn what_was_pinned_needs_no_repository_to_open() {
 }
 
 #[tokio::test]
+async fn a_data_folder_that_cannot_be_used_is_named_with_its_flag() {
+    let repository = Repository::new().await;
+    let mirror = sidecar(&repository, "").await;
+    let user = user(mirror.url("/simple/")).trusting(repository.root());
+    let lock = Session::open(&user.options).await.unwrap().pin.metadata().join(".lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let said = user.refused().await.to_string();
+    assert!(said.contains(".lock") && said.contains("--data"), "{said}");
+    fs::remove_dir_all(&user.options.data).unwrap();
+    fs::write(&user.options.data, "").unwrap();
+    let said = user.refused().await.to_string();
+    assert!(said.contains("--data"), "{said}");
+}
+
+/// Where the repository lies is anybody's word until it verifies.
+#[tokio::test]
+async fn a_wrong_word_on_where_the_repository_lies_is_not_kept() {
+    let repository = Repository::new().await;
+    let files = repository.clone();
+    let lists = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let mirror = Mirror::start(move |_, request| match path(request) {
+        "/simple/" => match lists.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 => ok("Countersign-Tuf: ../wrong/\r\n", "{}"),
+            _ => ok("Countersign-Tuf: ../tuf/\r\n", "{}"),
+        },
+        wrong if wrong.starts_with("/wrong/") => status("404 Not Found"),
+        _ => files.answer(request),
+    })
+    .await;
+    let user = user(mirror.url("/simple/")).trusting(repository.root());
+    let pinned = pin(&user.options).await.unwrap().pin;
+    assert_eq!(pinned.tuf, None);
+    let said = user.refused().await.to_string();
+    assert!(said.contains(mirror.url("/wrong/metadata/timestamp.json").as_str()), "{said}");
+    let session = Session::open(&user.options).await.unwrap();
+    assert_eq!(
+        (&session.tuf, &session.pin.tuf),
+        (&mirror.url("/tuf/"), &Some(mirror.url("/tuf/")))
+    );
+    let kept = TrustStore::new(&user.options.data).pinned(&session.index).unwrap().unwrap();
+    assert_eq!(kept, session.pin);
+}
+
+#[tokio::test]
 async fn what_is_no_sidecar_is_named() {
     for (reply, part) in [
         (ok("Content-Type: text/html\r\n", "<a href=\"six/\">six</a>"), "it names no repository"),

@@ -10,7 +10,7 @@ use crate::tuf::Digest;
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// A file or folder of the store.
-    #[error("cannot {action} {path:?} of the trust store: {source}", path = path.display())]
+    #[error("cannot {action} {path:?} of the trust store: {source}; --data DIR names another folder for it", path = path.display())]
     Files {
         /// What was tried.
         action: &'static str,
