@@ -75,7 +75,9 @@ pub async fn run(args: Args, _: &Environment) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::from(code))
         }
-        Err(RunError::Poetry) => Err(Usage(RunError::Poetry.to_string()).into()),
+        Err(error @ (RunError::Nameless | RunError::Poetry)) => {
+            Err(Usage(error.to_string()).into())
+        }
         Err(RunError::Session(error)) if error.is_misuse() => Err(refused(error)),
         Err(error) => {
             complain(&one_sentence(&error.to_string()));

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::bypass::{Bypass, What, shown};
+use super::environment::{Variables, given, of_pip};
+use super::lines;
 use super::tool::Tool;
 
 /// A flag that leads past the gateway.
@@ -31,7 +33,7 @@ const fn flag(short: &'static str, long: &'static str, what: Effect) -> Flag {
     Flag { short, long, what }
 }
 
-const PIP: [Flag; 9] = [
+const PIP: [Flag; 10] = [
     flag("-i", "--index-url", Effect::Instead),
     flag("", "--pypi-url", Effect::Instead),
     flag("", "--extra-index-url", Effect::Beside),
@@ -41,10 +43,11 @@ const PIP: [Flag; 9] = [
     flag("", "--isolated", Effect::Ignorant),
     flag("-r", "--requirement", Effect::Requirements),
     flag("-c", "--constraint", Effect::Requirements),
+    flag("", "--build-constraint", Effect::Requirements),
 ];
 
 /// `--index-url` does nothing beside UV_DEFAULT_INDEX, which is set.
-const UV: [Flag; 9] = [
+const UV: [Flag; 14] = [
     flag("", "--default-index", Effect::Instead),
     flag("", "--index", Effect::Beside),
     flag("", "--extra-index-url", Effect::Beside),
@@ -54,6 +57,11 @@ const UV: [Flag; 9] = [
     flag("-r", "--requirements", Effect::Requirements),
     flag("", "--requirement", Effect::Requirements),
     flag("-c", "--constraints", Effect::Requirements),
+    flag("", "--constraint", Effect::Requirements),
+    flag("", "--overrides", Effect::Requirements),
+    flag("", "--override", Effect::Requirements),
+    flag("-b", "--build-constraints", Effect::Requirements),
+    flag("", "--build-constraint", Effect::Requirements),
 ];
 
 const PIPENV: [Flag; 4] = [
@@ -62,6 +70,12 @@ const PIPENV: [Flag; 4] = [
     flag("", "--extra-pip-args", Effect::Beside),
     flag("-r", "--requirements", Effect::Requirements),
 ];
+
+/// Short flags that take no value, and may stand before another in one word.
+const SWITCHES: [char; 9] = ['h', 'I', 'l', 'n', 'q', 'U', 'v', 'V', 'y'];
+
+/// uv's variables that name requirement files.
+const UV_FILES: [&str; 3] = ["UV_CONSTRAINT", "UV_OVERRIDE", "UV_BUILD_CONSTRAINT"];
 
 /// Requirement files that name one another are followed so deep.
 const DEEPEST: usize = 8;
@@ -82,6 +96,26 @@ impl Place<'_> {
             return vec![Bypass::new(program, What::Ignorant)];
         }
         self.words(arguments, flags(self.tool), "", self.folder, DEEPEST)
+    }
+
+    /// The ways in the files that variables name.
+    pub(super) fn variables(&self, variables: &Variables) -> Vec<Bypass> {
+        let pip = of_pip(variables).filter(|(_, option)| names_files(option));
+        let pip = pip.map(|(name, _)| (Tool::Pip, name));
+        let named = pip.chain(UV_FILES.map(|name| (Tool::Uv, name)));
+        named
+            .filter(|(whose, _)| self.tool.heeds(*whose))
+            .filter_map(|(whose, name)| Some((whose, given(variables, name)?)))
+            .flat_map(|(tool, files)| Place { tool, ..*self }.files(files))
+            .collect()
+    }
+
+    /// The ways in requirement files, separated by white space.
+    pub(super) fn files(&self, files: &str) -> Vec<Bypass> {
+        files
+            .split_whitespace()
+            .flat_map(|file| self.requirements(self.folder, file, DEEPEST))
+            .collect()
     }
 
     /// The ways in `words`, which stand in `file` where it has a name.
@@ -125,30 +159,37 @@ impl Place<'_> {
             let shortened = self.tool == Tool::Pip && name.len() >= 4 && known.starts_with(name);
             return (name == known || shortened).then_some(value);
         }
-        let rest = word.strip_prefix(flag.short).filter(|_| !flag.short.is_empty())?;
+        let letter = flag.short.strip_prefix('-')?;
+        let rest = word.strip_prefix('-')?.trim_start_matches(SWITCHES).strip_prefix(letter)?;
         Some(Some(rest.trim_start_matches('=')).filter(|rest| !rest.is_empty()))
     }
 
     /// The ways in a requirement file.
     fn requirements(&self, folder: &Path, file: &str, depth: usize) -> Vec<Bypass> {
-        let path = folder.join(file);
+        let path = local(folder, file);
         let Ok(text) = fs::read_to_string(&path) else { return Vec::new() };
         let shown = path.display().to_string();
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-        let options = text.lines().map(str::trim).filter(|line| line.starts_with('-'));
         let flags = flags(if self.tool == Tool::Uv { Tool::Uv } else { Tool::Pip });
-        options
-            .flat_map(|line| {
-                let line = line.split(" #").next().unwrap_or_default().replacen('=', " ", 1);
-                let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
-                self.words(&words, flags, &shown, &folder, depth)
-            })
-            .collect()
+        let lines = lines::options(&text);
+        lines.iter().flat_map(|words| self.words(words, flags, &shown, &folder, depth)).collect()
     }
 
     fn is_gateway(&self, value: &str) -> bool {
         Url::parse(value).is_ok_and(|url| url.origin() == self.gateway.origin())
     }
+}
+
+/// Whether pip's option of that name, in a variable or in pip.conf, names requirement files.
+pub(super) fn names_files(option: &str) -> bool {
+    matches!(option, "requirement" | "constraint" | "build-constraint")
+}
+
+/// Where a requirement file lies, which may be named by a `file:` URL.
+fn local(folder: &Path, file: &str) -> PathBuf {
+    let url = Url::parse(file).ok().filter(|url| url.scheme() == "file");
+    let path = url.and_then(|url| url.to_file_path().ok());
+    path.unwrap_or_else(|| folder.join(file))
 }
 
 fn flags(tool: Tool) -> &'static [Flag] {
@@ -192,6 +233,9 @@ mod tests {
                 "--index-url has https://***@a.example/simple asked",
             ),
             ("pip install -ihttps://a.example six", "--index-url has https://a.example asked"),
+            ("pip install -qi https://a.example six", "--index-url has https://a.example asked"),
+            ("python -Im pip install -vvihttps://a.example six", "--index-url has https://a.ex"),
+            ("uv pip install -qf /srv/wheels six", "--find-links names another source"),
             ("pip3 install --index-url=https://a.example six", "--index-url has https://a.example"),
             (
                 "pip install --extra-i https://a.example six",
@@ -227,6 +271,7 @@ mod tests {
             "uv pip install -i https://a.example six",
             "uv run script --index-strategy first-index",
             "pdm add six",
+            "pip download -dri https://a.example",
             "make -i https://a.example",
         ] {
             assert!(said(Path::new("/nowhere"), line).is_empty(), "{line}");
@@ -262,5 +307,54 @@ mod tests {
         let found = said(folder.path(), "uv pip install -r r.txt");
         assert!(found.iter().all(|line| !line.contains("a.example")), "{found:?}");
         assert!(found.iter().any(|line| line.contains("b.example")), "{found:?}");
+    }
+
+    const WARNING: &str = "--extra-index-url in ";
+
+    /// A folder with `r.txt`, which names another index.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("r.txt"), "--extra-index-url https://b.example\n").unwrap();
+        folder
+    }
+
+    #[test]
+    fn requirement_files_by_every_name() {
+        let folder = folder();
+        let url = Url::from_file_path(folder.path().join("r.txt")).unwrap();
+        fs::write(folder.path().join("nested.txt"), format!("-r {url}\n")).unwrap();
+        for line in [
+            "pip install -qr r.txt".to_owned(),
+            "pip install -Uqrr.txt".to_owned(),
+            "pip install --build-constraint r.txt six".to_owned(),
+            "python -Im pip install -c r.txt".to_owned(),
+            format!("pip install -r {url}"),
+            "pip install -r nested.txt".to_owned(),
+            "uv pip install -qr r.txt".to_owned(),
+            "uv pip install --overrides r.txt six".to_owned(),
+            "uv pip install --override=r.txt six".to_owned(),
+            "uv pip compile --constraint r.txt r.in".to_owned(),
+            "uv pip install -b r.txt six".to_owned(),
+        ] {
+            let said = said(folder.path(), &line);
+            assert!(said.len() == 1 && said[0].starts_with(WARNING), "{line}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn variables_that_name_files() {
+        let folder = folder();
+        let gateway = "http://127.0.0.1:17001/simple/".parse().unwrap();
+        let count = |tool, name: &str, files: &str| {
+            let place = Place { tool, folder: folder.path(), gateway: &gateway };
+            place.variables(&[(name.to_owned(), files.to_owned())].into()).len()
+        };
+        for name in ["PIP_REQUIREMENT", "PIP_constraint", "PIP_BUILD_CONSTRAINT"] {
+            assert_eq!(count(Tool::Pip, name, "none.txt r.txt"), 1, "{name}");
+            assert_eq!((count(Tool::Uv, name, "r.txt"), count(Tool::Other, name, "r.txt")), (0, 1));
+        }
+        for name in UV_FILES {
+            assert_eq!((count(Tool::Uv, name, "r.txt"), count(Tool::Pip, name, "r.txt")), (1, 0));
+        }
     }
 }

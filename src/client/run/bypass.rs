@@ -29,6 +29,8 @@ pub enum What {
     Proxy(String),
     /// A proxy that was not handed on to the tool.
     ProxyDropped,
+    /// Another spelling of pip's index that was not handed on to the tool.
+    IndexDropped,
     /// Variables are not looked at, so that the tool does not know of the gateway.
     Ignorant,
     /// Packages for some accelerators come from an index of their own.
@@ -84,6 +86,9 @@ where others need it"
             ),
             What::ProxyDropped => {
                 write!(f, "{by} is not handed on: the gateway would be asked through that proxy")
+            }
+            What::IndexDropped => {
+                write!(f, "{by} is not handed on: pip would ask that index instead of the gateway")
             }
             What::Ignorant => write!(
                 f,

@@ -16,7 +16,7 @@ pub struct Plan {
     /// Set, whatever they were.
     pub set: BTreeMap<&'static str, String>,
     /// Taken out.
-    pub removed: Vec<&'static str>,
+    pub removed: Vec<String>,
     /// Left as they are, and to be warned of.
     pub bypasses: Vec<Bypass>,
 }
@@ -36,12 +36,28 @@ pub fn plan(inherited: &Variables, tool: Tool, index: &Url) -> Plan {
     plan.set.insert("PDM_IGNORE_STORED_INDEX", "false".into());
     let host = index.host_str().unwrap_or_default();
     plan.set.extend(NO_PROXY.map(|name| (name, without_proxy(inherited, name, host))));
-    // pip's own proxy heeds no exceptions.
-    if given(inherited, "PIP_PROXY").is_some() {
-        plan.removed.push("PIP_PROXY");
-        plan.bypasses.push(Bypass::new("PIP_PROXY", What::ProxyDropped));
+    for (name, option) in of_pip(inherited) {
+        let dropped = match option.as_str() {
+            // Other spellings of our own; pip takes whichever comes last.
+            "index-url" | "pypi-url" if name != "PIP_INDEX_URL" => What::IndexDropped,
+            // pip's own proxy heeds no exceptions.
+            "proxy" => What::ProxyDropped,
+            _ => continue,
+        };
+        plan.removed.push(name.to_owned());
+        if given(inherited, name).is_some() {
+            plan.bypasses.push(Bypass::new(name, dropped));
+        }
     }
     plan
+}
+
+/// pip's variables, each with its option as pip reads it: of any case, with `_` for `-`.
+pub(super) fn of_pip(variables: &Variables) -> impl Iterator<Item = (&str, String)> {
+    variables.keys().filter_map(|name| {
+        let option = name.strip_prefix("PIP_")?.to_ascii_lowercase().replace('_', "-");
+        Some((name.as_str(), option.strip_prefix("--").map(str::to_owned).unwrap_or(option)))
+    })
 }
 
 /// The exceptions that `name` has, or else its other spelling, with `host` among them.
@@ -58,21 +74,24 @@ fn without_proxy(inherited: &Variables, name: &str, host: &str) -> String {
 
 fn bypasses(inherited: &Variables, tool: Tool) -> Vec<Bypass> {
     let mut found = Vec::new();
-    let sources: [(Tool, &str); 5] = [
-        (Tool::Pip, "PIP_EXTRA_INDEX_URL"),
-        (Tool::Pip, "PIP_FIND_LINKS"),
-        (Tool::Uv, "UV_INDEX"),
-        (Tool::Uv, "UV_EXTRA_INDEX_URL"),
-        (Tool::Uv, "UV_FIND_LINKS"),
-    ];
-    for (_, name) in sources.into_iter().filter(|(whose, _)| tool.heeds(*whose)) {
-        found.extend(given(inherited, name).map(|v| Bypass::new(name, What::Beside(shown(v)))));
+    if tool.heeds(Tool::Pip) {
+        found.extend(of_pip(inherited).filter_map(|(name, option)| {
+            let value = given(inherited, name)?;
+            let what = match option.as_str() {
+                "extra-index-url" | "find-links" => What::Beside(shown(value)),
+                "no-index" if is_true(value) => What::NoIndex,
+                _ => return None,
+            };
+            Some(Bypass::new(name, what))
+        }));
     }
-    if tool.heeds(Tool::Pip) && given(inherited, "PIP_NO_INDEX").is_some_and(is_true) {
-        found.push(Bypass::new("PIP_NO_INDEX", What::NoIndex));
-    }
-    if tool.heeds(Tool::Uv) && given(inherited, "UV_TORCH_BACKEND").is_some() {
-        found.push(Bypass::new("UV_TORCH_BACKEND", What::Torch));
+    if tool.heeds(Tool::Uv) {
+        for name in ["UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"] {
+            found.extend(given(inherited, name).map(|v| Bypass::new(name, What::Beside(shown(v)))));
+        }
+        if given(inherited, "UV_TORCH_BACKEND").is_some() {
+            found.push(Bypass::new("UV_TORCH_BACKEND", What::Torch));
+        }
     }
     found
 }
@@ -150,6 +169,33 @@ nothing from there is verified";
             assert!(said.len() == 1 && said[0].starts_with(name), "{said:?}");
         }
         assert_eq!(said(&[("PIP_FIND_LINKS", "/srv/wheels")], Tool::Pip).len(), 1);
+    }
+
+    #[test]
+    fn other_spellings_of_pips_index_are_taken_out() {
+        for name in ["PIP_PYPI_URL", "PIP_index_url", "PIP_Index-Url", "PIP___PYPI_URL"] {
+            let plan = of(&[("PIP_INDEX_URL", "https://a/"), (name, "https://b/")], Tool::Pip);
+            assert_eq!(plan.removed, [name]);
+            assert_eq!(plan.bypasses.len(), 1, "{plan:?}");
+            let said = plan.bypasses[0].to_string();
+            assert!(said.starts_with(&format!("{name} is not handed on: pip")), "{said}");
+            assert!(plan.set.contains_key("PIP_INDEX_URL"));
+        }
+        let plan = of(&[("PIP_PYPI_URL", "")], Tool::Pip);
+        assert!(plan.removed == ["PIP_PYPI_URL"] && plan.bypasses.is_empty(), "{plan:?}");
+        let plan = of(&[("PIP_proxy", "http://p.example")], Tool::Pip);
+        assert_eq!(plan.removed, ["PIP_proxy"]);
+        // These are other variables altogether.
+        assert!(of(&[("pip_index_url", "x"), ("PIP_INDEX", "x")], Tool::Pip).removed.is_empty());
+    }
+
+    #[test]
+    fn pips_variables_are_known_in_any_case() {
+        for name in ["PIP_extra_index_url", "PIP_Find_Links"] {
+            let said = said(&[(name, "https://a.example/")], Tool::Pip);
+            assert!(said.len() == 1 && said[0].starts_with(name), "{said:?}");
+        }
+        assert_eq!(said(&[("PIP_no_index", "1")], Tool::Pip).len(), 1);
     }
 
     #[test]

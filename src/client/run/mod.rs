@@ -5,6 +5,7 @@
 //! environment  its variables
 //! arguments    what its arguments say of other sources
 //! config       what its configuration files say of other sources
+//! lines        the lines of a requirement file
 //! locks        what it writes down for good
 //! bypass       a way past the gateway
 //! scene        all of that together
@@ -34,6 +35,7 @@ mod bypass;
 mod child;
 mod config;
 pub mod environment;
+mod lines;
 mod locks;
 mod scene;
 mod tool;
@@ -75,6 +77,9 @@ pub struct Ended {
 /// Why the command was not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// There is no program to start.
+    #[error("the command is empty: name a program after `--`")]
+    Nameless,
     /// It cannot be led to the gateway.
     #[error(
         "poetry takes its index from pyproject.toml alone, so `countersign run` cannot lead it to what is verified: start `countersign \
@@ -110,6 +115,9 @@ gateway`, and name that as its source (docs/client.md, Poetry)"
 pub async fn run(options: RunOptions, warn: &dyn Fn(&str)) -> Result<Ended, RunError> {
     let words: Vec<_> =
         options.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    if words.first().is_none_or(String::is_empty) {
+        return Err(RunError::Nameless);
+    }
     let tool = Tool::of(&words);
     if tool == Tool::Poetry {
         return Err(RunError::Poetry);
@@ -212,4 +220,29 @@ fn summary(tally: &Tally, index: &Url) -> String {
 
 fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_command_has_a_name() {
+        for command in [vec![], vec![OsString::new(), "six".into()]] {
+            let session = SessionOptions {
+                index: "https://m.example/simple/".into(),
+                root: None,
+                root_sha256: None,
+                tuf: None,
+                ca_file: None,
+                credentials: None,
+                timeout: None,
+                data: PathBuf::from("/nowhere"),
+            };
+            let refresh = Duration::from_secs(30);
+            let options = RunOptions { session, command, cache: None, files: 0, refresh };
+            let error = run(options, &|_| {}).await.unwrap_err();
+            assert!(matches!(error, RunError::Nameless), "{error}");
+        }
+    }
 }

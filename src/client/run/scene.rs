@@ -35,6 +35,7 @@ impl Scene {
         let plan = environment::plan(variables, *tool, index);
         let mut bypasses = plan.bypasses.clone();
         let place = Place { tool: *tool, folder: &current(), gateway: index };
+        bypasses.extend(place.variables(variables));
         bypasses.extend(place.arguments(words));
         let program = self.program();
         let program = program.as_deref();

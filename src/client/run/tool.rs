@@ -21,8 +21,6 @@ pub enum Tool {
     Other,
 }
 
-/// Options of `python` that take the next word.
-const PYTHON_OPTIONS: [&str; 3] = ["-X", "-W", "--check-hash-based-pycs"];
 /// uv's commands that have nothing to do with a project.
 const UV_WITHOUT_PROJECT: [&str; 8] =
     ["tool", "python", "venv", "cache", "self", "help", "auth", "publish"];
@@ -47,7 +45,7 @@ impl Tool {
             "sudo" | "doas" | "su" | "ssh" | "docker" | "podman" => Self::Barrier,
             name if numbered(name, "pip") => Self::Pip,
             name if numbered(name, "python") || numbered(name, "pypy") => {
-                module(arguments).map_or(Self::Other, Self::of)
+                module(arguments).map_or(Self::Other, |inner| Self::of(&inner))
             }
             _ => Self::Other,
         }
@@ -96,15 +94,27 @@ fn numbered(name: &str, base: &str) -> bool {
     rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
 }
 
-/// What `python` runs as a module: its name and its arguments.
-fn module(arguments: &[String]) -> Option<&[String]> {
-    let mut at = 0;
+/// What `python` runs as a module: its name and its arguments. Short options may be joined: `-Im pip`, `-mpip`.
+fn module(arguments: &[String]) -> Option<Vec<String>> {
+    let mut words = arguments.iter();
     loop {
-        match arguments.get(at)?.as_str() {
-            "-m" => return arguments.get(at + 1..),
-            option if PYTHON_OPTIONS.contains(&option) => at += 2,
-            option if option.starts_with('-') && option.len() > 1 => at += 1,
-            _ => return None,
+        let word = words.next()?;
+        if word.starts_with("--") {
+            if word == "--check-hash-based-pycs" {
+                words.next();
+            }
+            continue;
+        }
+        let mut letters = word.strip_prefix('-').filter(|letters| !letters.is_empty())?.chars();
+        let takes = letters.find(|letter| matches!(letter, 'c' | 'm' | 'W' | 'X'));
+        let value = Some(letters.as_str()).filter(|value| !value.is_empty());
+        match takes {
+            Some('m') => {
+                return Some(value.map(str::to_owned).into_iter().chain(words.cloned()).collect());
+            }
+            Some('c') => return None,
+            Some(_) if value.is_none() => drop(words.next()),
+            _ => {}
         }
     }
 }
@@ -140,6 +150,11 @@ mod tests {
             ("python -m pip install six", Tool::Pip),
             ("python3 -I -X utf8 -m pip install six", Tool::Pip),
             ("pypy3 -m pip list", Tool::Pip),
+            ("python -Im pip install six", Tool::Pip),
+            ("python -ISmpip install six", Tool::Pip),
+            ("python -Wignore -IX dev --check-hash-based-pycs always -m pip list", Tool::Pip),
+            ("python -c pip -m pip", Tool::Other),
+            ("python -cm pip", Tool::Other),
             ("python script.py -m pip", Tool::Other),
             ("python", Tool::Other),
             ("uv sync", Tool::Uv),

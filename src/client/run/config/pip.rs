@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::super::arguments::{Place, names_files};
 use super::super::bypass::{Bypass, What, shown};
 use super::super::environment::is_true;
+use super::super::tool::Tool;
 use super::{Surroundings, at};
 
 pub(super) fn bypasses(around: &Surroundings<'_>) -> Vec<Bypass> {
@@ -38,16 +40,19 @@ fn environment(around: &Surroundings<'_>) -> Option<PathBuf> {
 }
 
 fn in_file(around: &Surroundings<'_>, text: &str, path: &Path) -> Vec<Bypass> {
+    let place = Place { tool: Tool::Pip, folder: around.folder, gateway: around.gateway };
     let bypass = |(key, value): (String, String)| {
         let by = at(&key, path);
-        match key.as_str() {
+        let found = match key.as_str() {
             "extra-index-url" | "find-links" => around.beside(by, &value),
             "no-index" if is_true(&value) => Some(Bypass::new(by, What::NoIndex)),
             "proxy" => Some(Bypass::new(by, What::Proxy(shown(&value)))),
+            key if names_files(key) => return place.files(&value),
             _ => None,
-        }
+        };
+        found.into_iter().collect::<Vec<_>>()
     };
-    settings(text).into_iter().filter_map(bypass).collect()
+    settings(text).into_iter().flat_map(bypass).collect()
 }
 
 /// Keys as pip normalizes them, with the values that say something; of all sections.

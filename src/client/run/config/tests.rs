@@ -82,6 +82,21 @@ fn pip_conf() {
 }
 
 #[test]
+fn files_that_pip_conf_names() {
+    let world = World::new()
+        .with("mine.conf", "[install]\nconstraint = c.txt\nrequirement =\n  none.txt\n  r.txt\n")
+        .with("work/app/c.txt", "--index-url https://a.example\n")
+        .with("work/app/r.txt", "--extra-index-url https://b.example\n")
+        .set("PIP_CONFIG_FILE", "~/mine.conf");
+    let expected = [
+        "--index-url in ~/work/app/c.txt has https://a.example",
+        "--extra-index-url in ~/work/app/r.txt names another source",
+    ];
+    starts(&world.said(Tool::Pip), &expected);
+    starts(&world.said(Tool::Uv), &[]);
+}
+
+#[test]
 fn uv_toml_and_pyproject() {
     let project = "[project]\nname = 'app'\n[tool.uv]\nno-index = true\nindex-url = 'https://no.example'\n\
 [[tool.uv.index]]\nname = 'main'\nurl = 'https://no.example'\ndefault = true\n\
