@@ -10,6 +10,7 @@ use glob::Pattern;
 
 use super::index_flags::{Index, refused};
 use super::{Usage, progress, say};
+use crate::app::stop_on_signals;
 use crate::client::Settings;
 use crate::client::bundle::{self, Created, Order, projects_of};
 use crate::client::session::Session;
@@ -93,8 +94,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let bar = progress::bar();
     let tell = |done, of| progress::show(&bar, "bundling", done, of);
-    let created = bundle::create(order, &args.output, &tell).await;
+    let stop = stop_on_signals()?;
+    // What is half done is removed on the way out.
+    let created = stop.run_until_cancelled(bundle::create(order, &args.output, &tell)).await;
     bar.finish_and_clear();
+    let created = created.context("stopped by a signal: no bundle was made")?;
     say(&text(&created?, &args));
     Ok(ExitCode::SUCCESS)
 }

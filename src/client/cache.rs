@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::spool::{Spool, SpoolError};
@@ -11,12 +11,14 @@ use crate::spool::{Spool, SpoolError};
 const FILES: &str = "files";
 /// Held by the one process that has it.
 const LOCK: &str = "files.lock";
+/// How temporary folders' names begin; the process's number and random digits follow.
+const PREFIX: &str = "countersign-";
 
 /// A spool for one process: the user's own, or a temporary one where another process has that.
 pub struct FileCache {
     spool: Spool,
     /// Freed when the process ends, however it does.
-    _lock: Option<File>,
+    _lock: File,
     temporary: Option<PathBuf>,
 }
 
@@ -27,6 +29,8 @@ impl FileCache {
     /// # Errors
     /// Where no folder can be made.
     pub fn open(cache: Option<&Path>, capacity: u64) -> Result<Self, SpoolError> {
+        let temp = std::env::temp_dir();
+        sweep(&temp);
         match cache.map(|cache| Self::locked(cache, capacity)) {
             Some(Ok(Some(own))) => return Ok(own),
             Some(Ok(None)) => {
@@ -39,9 +43,24 @@ impl FileCache {
             }
             None => {}
         }
-        let folder = temporary();
-        let spool = Spool::open(&folder, capacity)?;
-        Ok(Self { spool, _lock: None, temporary: Some(folder) })
+        Self::aside(&temp, capacity)
+    }
+
+    /// A new folder in `temp`, for as long as this process runs. It has its name only when it is locked: see [`sweep`].
+    fn aside(temp: &Path, capacity: u64) -> Result<Self, SpoolError> {
+        let folder = temp.join(temporary());
+        let failed = |error| SpoolError::Disk {
+            action: "keep files",
+            dir: folder.clone(),
+            source: std::sync::Arc::new(error),
+        };
+        let making = folder.with_extension("new");
+        DirBuilder::new().mode(0o700).create(&making).map_err(failed)?;
+        let lock = lock_file(&making).map_err(failed)?;
+        lock.try_lock().map_err(|error| failed(error.into()))?;
+        fs::rename(&making, &folder).map_err(failed)?;
+        let spool = Spool::open(&folder.join(FILES), capacity)?;
+        Ok(Self { spool, _lock: lock, temporary: Some(folder) })
     }
 
     /// The spool.
@@ -53,16 +72,14 @@ impl FileCache {
     fn locked(cache: &Path, capacity: u64) -> Result<Option<Self>, CacheError> {
         let at = |source| CacheError::Disk { path: cache.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(cache).map_err(at)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let lock = options.open(cache.join(LOCK)).map_err(at)?;
+        let lock = lock_file(cache).map_err(at)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
             Err(fs::TryLockError::Error(error)) => return Err(at(error)),
         }
         let spool = Spool::open(&cache.join(FILES), capacity)?;
-        Ok(Some(Self { spool, _lock: Some(lock), temporary: None }))
+        Ok(Some(Self { spool, _lock: lock, temporary: None }))
     }
 }
 
@@ -85,13 +102,45 @@ enum CacheError {
     Spool(#[from] SpoolError),
 }
 
-/// A folder that nobody else has.
-fn temporary() -> PathBuf {
+fn lock_file(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).open(folder.join(LOCK))
+}
+
+/// The name of a folder that nobody else has.
+fn temporary() -> String {
     let mut random = [0; 8];
     // Where there is no randomness, the number of the process must do.
     let _ = getrandom::fill(&mut random);
-    let name = format!("countersign-{}-{}", std::process::id(), hex::encode(random));
-    std::env::temp_dir().join(name)
+    format!("{PREFIX}{}-{}", std::process::id(), hex::encode(random))
+}
+
+fn is_temporary(name: &str) -> bool {
+    let parts = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-'));
+    parts.is_some_and(|(process, random)| {
+        process.parse::<u32>().is_ok()
+            && random.len() == 16
+            && random.chars().all(|c| c.is_ascii_hexdigit())
+    })
+}
+
+/// Removes the temporary folders in `temp` of this user's processes that were killed: their locks are free.
+fn sweep(temp: &Path) {
+    let own = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(temp).into_iter().flatten().flatten() {
+        let folder = entry.path();
+        let ours = is_temporary(&entry.file_name().to_string_lossy())
+            && entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == own);
+        if !ours {
+            continue;
+        }
+        let Ok(lock) = OpenOptions::new().write(true).open(folder.join(LOCK)) else { continue };
+        if lock.try_lock().is_ok()
+            && let Err(error) = fs::remove_dir_all(&folder)
+        {
+            tracing::debug!(%error, folder = %folder.display(), "an abandoned folder stays");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -119,5 +168,25 @@ mod tests {
         fs::write(&file, "").unwrap();
         assert!(FileCache::open(Some(&file), 100).unwrap().temporary.is_some());
         assert!(FileCache::open(None, 100).unwrap().temporary.is_some());
+    }
+
+    #[test]
+    fn folders_of_killed_processes_are_swept() {
+        let temp = tempfile::tempdir().unwrap();
+        let alive = FileCache::aside(temp.path(), 100).unwrap();
+        let mut killed = FileCache::aside(temp.path(), 100).unwrap();
+        // So it stays when the lock is freed.
+        let abandoned = killed.temporary.take().unwrap();
+        sweep(temp.path());
+        assert!(abandoned.is_dir());
+        drop(killed);
+        for name in ["countersign-work", "countersign-1-0123456789abcdeg", "other"] {
+            fs::create_dir(temp.path().join(name)).unwrap();
+            fs::write(temp.path().join(name).join(LOCK), "").unwrap();
+        }
+        sweep(temp.path());
+        assert!(!abandoned.exists());
+        assert!(alive.temporary.as_ref().unwrap().join(FILES).is_dir());
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 4);
     }
 }

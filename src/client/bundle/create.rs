@@ -16,7 +16,7 @@ use url::Url;
 
 use super::metadata::write_metadata;
 use super::pieces::{Content, Page, Piece, Source};
-use super::write::folder_of;
+use super::write::{folder_of, replaceable};
 use super::{CreateError, FORMAT, Manifest, Writer, roots};
 use crate::client::{ClientError, Remote, Settings, State, Updater, View};
 use crate::index::{Format, ProjectName};
@@ -75,6 +75,7 @@ pub async fn create(
     to: &Path,
     tell: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Created, CreateError> {
+    replaceable(to)?;
     let before = order.updater.refresh().await?;
     let kept =
         TempDir::new().map_err(|error| CreateError::disk("use", &std::env::temp_dir(), error))?;

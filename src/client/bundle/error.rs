@@ -22,6 +22,15 @@ pub enum BundleError {
         /// Why not.
         source: io::Error,
     },
+    /// A device, a pipe, a folder or a link lies there, and would be replaced.
+    #[error(
+        "{path:?} is no regular file, and a bundle would take its place: name another",
+        path = path.display()
+    )]
+    Occupied {
+        /// Where the bundle was to lie.
+        path: PathBuf,
+    },
     /// It is not what `bundle create` writes.
     #[error("{path:?} is no whole bundle of countersign: {flaw}; get it again, or make it anew", path = path.display())]
     Flawed {

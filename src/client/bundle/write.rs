@@ -107,6 +107,19 @@ fn place(tar: Builder<BufWriter<NamedTempFile>>, path: &Path) -> io::Result<u64>
     Ok(length)
 }
 
+/// Whether a bundle may take the place of what lies at `path`, if anything does: links are not followed.
+///
+/// # Errors
+/// Where it is no regular file, or that cannot be told.
+pub(super) fn replaceable(path: &Path) -> Result<(), BundleError> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(_) => Err(BundleError::Occupied { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(BundleError::disk("write", path)(error)),
+    }
+}
+
 /// Where a file is to lie.
 pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {

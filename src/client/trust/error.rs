@@ -3,8 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use url::Url;
+
 use super::RootFlaw;
 use crate::tuf::Digest;
+
+/// Stands for an index that only the damaged file knows.
+pub(super) const UNKNOWN: &str = "URL";
 
 /// What is wrong with the trust store, or with what is to go into it.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +26,7 @@ pub enum TrustError {
     },
     /// A file of the store is not what was written.
     #[error(
-        "{path:?} of the trust store is damaged ({why}): forget it with `countersign trust remove`, and pin the root again from a \
+        "{path:?} of the trust store is damaged ({why}): forget it with `countersign trust remove {index}`, and pin the root again from a \
 source that you trust",
         path = path.display()
     )]
@@ -30,10 +35,12 @@ source that you trust",
         path: PathBuf,
         /// What is wrong.
         why: String,
+        /// The index, or [`UNKNOWN`].
+        index: String,
     },
     /// A later version wrote it.
     #[error(
-        "{path:?} was written by a newer countersign (format {format}): use that one, or forget it with `countersign trust remove`",
+        "{path:?} was written by a newer countersign (format {format}): use that one, or forget it with `countersign trust remove {index}`",
         path = path.display()
     )]
     Newer {
@@ -41,6 +48,8 @@ source that you trust",
         path: PathBuf,
         /// Its format.
         format: u64,
+        /// The index, or [`UNKNOWN`].
+        index: String,
     },
     /// Another root is trusted.
     #[error(
@@ -64,6 +73,16 @@ ask whoever runs it, then `countersign trust remove {index}` first"
         flaw: RootFlaw,
     },
     /// Some two thousand indexes are pinned.
-    #[error("no port is left for another index: forget one with `countersign trust remove`")]
+    #[error("no port is left for another index: forget one with `countersign trust remove URL`")]
     NoPort,
+}
+
+impl TrustError {
+    /// Names the index, where it was unknown.
+    pub(super) fn of(mut self, known: &Url) -> Self {
+        if let Self::Damaged { index, .. } | Self::Newer { index, .. } = &mut self {
+            *index = known.to_string();
+        }
+        self
+    }
 }

@@ -59,7 +59,7 @@ impl TrustStore {
     /// # Errors
     /// [`TrustError`]: it is damaged, or cannot be read.
     pub fn pinned(&self, index: &Url) -> Result<Option<Pin>, TrustError> {
-        Pin::read(&self.folder_of(index))
+        Pin::read(&self.folder_of(index)).map_err(|error| error.of(index))
     }
 
     /// Everything that is pinned, by index; what cannot be read in its place.

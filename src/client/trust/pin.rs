@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::error::UNKNOWN;
 use super::{FirstRoot, TrustError, at};
 use crate::tuf::Digest;
 
@@ -101,11 +102,12 @@ impl Pin {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             bytes => bytes.map_err(at("read", &path))?,
         };
-        let damaged = |why: String| TrustError::Damaged { path: path.clone(), why };
+        let damaged =
+            |why: String| TrustError::Damaged { path: path.clone(), why, index: UNKNOWN.into() };
         let AnyFormat { format } =
             serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         if format > FORMAT {
-            return Err(TrustError::Newer { path, format });
+            return Err(TrustError::Newer { path, format, index: UNKNOWN.into() });
         }
         let stored: Stored =
             serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
@@ -120,10 +122,14 @@ impl Pin {
         let Self { index, root_sha256, port, added, tuf, folder } = self.clone();
         let stored = Stored { format: FORMAT, index, root_sha256, port, added, tuf };
         let written = serde_json::to_vec_pretty(&stored);
-        written.map_err(|error| TrustError::Damaged { path: folder, why: error.to_string() })
+        written.map_err(|error| TrustError::Damaged {
+            path: folder,
+            why: error.to_string(),
+            index: self.index.to_string(),
+        })
     }
 
     fn damaged(&self, name: &str, why: String) -> TrustError {
-        TrustError::Damaged { path: self.folder.join(name), why }
+        TrustError::Damaged { path: self.folder.join(name), why, index: self.index.to_string() }
     }
 }

@@ -134,19 +134,21 @@ async fn what_is_damaged_is_named_with_what_to_do() {
     ] {
         assert_ne!(text, good);
         fs::write(pin.folder.join(PIN), &text).unwrap();
-        for error in [
-            store.pinned(&index()).unwrap_err(),
-            store.add(&index(), &root, None, Timestamp::now()).unwrap_err(),
-            store.list().unwrap().remove(0).unwrap_err(),
+        for (error, url) in [
+            (store.pinned(&index()).unwrap_err(), index().as_str()),
+            (store.add(&index(), &root, None, Timestamp::now()).unwrap_err(), index().as_str()),
+            (store.list().unwrap().remove(0).unwrap_err(), "URL"),
         ] {
             let said = error.to_string();
-            assert!(said.contains(part) && said.contains("countersign trust remove"), "{said}");
+            let remedy = format!("`countersign trust remove {url}`");
+            assert!(said.contains(part) && said.contains(&remedy), "{said}");
         }
     }
     fs::write(pin.folder.join(PIN), &good).unwrap();
     fs::write(pin.root(), "{}").unwrap();
     let said = pin.first_root().unwrap_err().to_string();
     assert!(said.contains("root.json") && said.contains("damaged"), "{said}");
+    assert!(said.contains(&format!("`countersign trust remove {}`", index())), "{said}");
     assert!(store.remove(&index()).unwrap());
     assert_eq!(store.pinned(&index()).unwrap(), None);
 }

@@ -10,10 +10,13 @@ use futures::future::BoxFuture;
 use http_body_util::BodyExt as _;
 use proptest::prelude::*;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 
 use crate::client::bundle::create::not_older;
 use crate::client::bundle::{
-    AsOf, CreateError, Created, Offline, OfflineError, OfflineOptions, Order, PinnedRoot, create,
+    AsOf, BundleError, CreateError, Created, Offline, OfflineError, OfflineOptions, Order,
+    PinnedRoot, create,
 };
 use crate::client::tests::world::{Liar, Mood, World};
 use crate::client::{ClientError, Remote, RemoteError, Settings, State, Updater};
@@ -145,6 +148,62 @@ impl Remote for Altering {
         }
         .boxed()
     }
+}
+
+/// Its files never come.
+struct Stuck {
+    inner: Liar,
+    asked: Notify,
+}
+
+impl Remote for Stuck {
+    fn metadata<'a>(
+        &'a self,
+        name: &'a str,
+        limit: u64,
+    ) -> BoxFuture<'a, Result<Bytes, RemoteError>> {
+        self.inner.metadata(name, limit)
+    }
+
+    fn target<'a>(
+        &'a self,
+        path: &'a str,
+        limit: u64,
+    ) -> BoxFuture<'a, Result<Bytes, RemoteError>> {
+        self.inner.target(path, limit)
+    }
+
+    fn open<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<FileReply, UpstreamError>> {
+        self.asked.notify_one();
+        std::future::pending().boxed()
+    }
+}
+
+/// As a signal ends it.
+#[test]
+fn one_that_is_given_up_leaves_nothing() {
+    let runtime = Runtime::new().unwrap();
+    let scene = runtime.block_on(async {
+        let scene = Scene::new().await;
+        let stuck = Arc::new(Stuck { inner: Liar::new(&scene.world), asked: Notify::new() });
+        tokio::select! {
+            made = scene.create(stuck.clone()) => panic!("{made:?}"),
+            () = stuck.asked.notified() => {}
+        }
+        scene
+    });
+    // Waits for what blocks.
+    drop(runtime);
+    scene.left_nothing();
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_refused_before_anything_is_fetched() {
+    let scene = Scene::new().await;
+    fs::create_dir_all(scene.path()).unwrap();
+    let stuck = Stuck { inner: Liar::new(&scene.world), asked: Notify::new() };
+    let error = scene.create(Arc::new(stuck)).await.unwrap_err();
+    assert!(matches!(error, CreateError::Bundle(BundleError::Occupied { .. })), "{error}");
 }
 
 #[tokio::test]

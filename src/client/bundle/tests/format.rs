@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tar::{Builder, EntryType, Header};
 
+use crate::client::bundle::write::replaceable;
 use crate::client::bundle::{Bundle, FORMAT, Manifest, Writer};
 use crate::client::{Remote, RemoteError};
 use crate::index::ProjectName;
@@ -154,6 +155,23 @@ fn an_unfinished_bundle_leaves_nothing_and_replaces_nothing() {
     drop(writer);
     assert_eq!(fs::read_dir(scene.folder.path()).unwrap().count(), 1);
     assert_eq!(fs::read(scene.path()).unwrap(), b"the last one");
+}
+
+#[test]
+fn only_a_file_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("file"), "").unwrap();
+    std::os::unix::fs::symlink("file", at("link")).unwrap();
+    std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
+    let _pipe = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+    for name in ["file", "new"] {
+        replaceable(&at(name)).unwrap();
+    }
+    for name in ["link", "dangling", "socket", "."] {
+        let said = replaceable(&at(name)).unwrap_err().to_string();
+        assert!(said.contains(name) && said.contains("is no regular file"), "{said}");
+    }
 }
 
 #[test]
