@@ -76,14 +76,22 @@ impl Session {
                 if let Some(given) = given(options)? {
                     pin.agrees(given)?;
                 }
-                match options.tuf.is_some() || pin.tuf.is_some() {
-                    true => Self::of(options, pin).await,
-                    false => Self::first(options, &store, pin).await,
+                let known = options.tuf.is_some() || pin.tuf.is_some();
+                let session = Self::of(options, pin).await?;
+                match known {
+                    true => Ok(session),
+                    // Where it does not verify, whoever uses the session will hear why.
+                    false => {
+                        Ok(session.learn(&store).await.unwrap_or_else(|(session, _)| *session))
+                    }
                 }
             }
             None => {
                 let Added { pin, new } = pin(options).await?;
-                let opened = Self::first(options, &store, pin).await;
+                let opened = match Self::of(options, pin).await {
+                    Ok(session) => session.learn(&store).await.map_err(|(_, error)| error),
+                    Err(error) => Err(error),
+                };
                 if opened.is_err() && new {
                     store.remove(&index)?;
                 }
@@ -94,15 +102,15 @@ impl Session {
 
     /// The first time, when it is not known yet whether index, repository and root belong together. Where the repository lies is
     /// kept only once it verified: anybody may have said so.
-    async fn first(
-        options: &SessionOptions,
-        store: &TrustStore,
-        pin: Pin,
-    ) -> Result<Self, SessionError> {
-        let session = Self::of(options, pin).await?;
-        session.updater.refresh().await?;
-        let pin = store.learn(&session.pin, &session.tuf)?;
-        Ok(Self { pin, ..session })
+    async fn learn(self, store: &TrustStore) -> Result<Self, (Box<Self>, SessionError)> {
+        let learned = match self.updater.refresh().await {
+            Ok(_) => store.learn(&self.pin, &self.tuf).map_err(SessionError::from),
+            Err(error) => Err(error.into()),
+        };
+        match learned {
+            Ok(pin) => Ok(Self { pin, ..self }),
+            Err(error) => Err((Box::new(self), error)),
+        }
     }
 
     async fn of(options: &SessionOptions, pin: Pin) -> Result<Self, SessionError> {

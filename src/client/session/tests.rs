@@ -230,7 +230,9 @@ async fn a_wrong_word_on_where_the_repository_lies_is_not_kept() {
     let user = user(mirror.url("/simple/")).trusting(repository.root());
     let pinned = pin(&user.options).await.unwrap().pin;
     assert_eq!(pinned.tuf, None);
-    let said = user.refused().await.to_string();
+    let misled = Session::open(&user.options).await.unwrap();
+    assert_eq!((&misled.tuf, &misled.pin.tuf), (&mirror.url("/wrong/"), &None));
+    let said = misled.updater.refresh().await.err().unwrap().to_string();
     assert!(said.contains(mirror.url("/wrong/metadata/timestamp.json").as_str()), "{said}");
     let session = Session::open(&user.options).await.unwrap();
     assert_eq!(

@@ -178,10 +178,10 @@ pub const PLAINLY: &[Row] = &[
     ("target_outside_its_paths", "nested/b.txt", "nested/b.txt", &["no such target"]),
     ("target_below_its_role", "nested/x.txt", "nested/x.txt", &["no such target"]),
     // What is not there.
-    ("timestamp_gone", PLAIN, "", &["no timestamp.json"]),
-    ("snapshot_gone", PLAIN, "", &["no 20.snapshot.json"]),
-    ("targets_gone", PLAIN, "", &["no 20.targets.json"]),
-    ("nested_gone", A, "", &["no 20.nested.json"]),
+    ("timestamp_gone", PLAIN, "", &["the repository has no", "metadata/timestamp.json"]),
+    ("snapshot_gone", PLAIN, "", &["the repository has no", "metadata/20.snapshot.json"]),
+    ("targets_gone", PLAIN, "", &["the repository has no", "metadata/20.targets.json"]),
+    ("nested_gone", A, "", &["the repository has no", "metadata/20.nested.json"]),
     // Targets, as they are signed.
     ("target_without_hashes", PLAIN, PLAIN, &["none of its hashes", "there are none"]),
     ("target_hash_unknown", PLAIN, PLAIN, &["none of its hashes", "blake3"]),
