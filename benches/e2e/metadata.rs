@@ -11,7 +11,7 @@ use super::report::{Table, count};
 use super::scene::turns;
 use super::support::tools::python;
 
-use self::repository::Repository;
+use self::repository::{Repository, neighbours};
 use self::served::Served;
 
 /// In each bin that a client loads.
@@ -50,8 +50,9 @@ fn measure_bins(options: &Options, bins: u32) -> Table {
     for visit in VISITS {
         CLIENTS.iter().for_each(|client| table.row(&client.row(visit)));
     }
+    let neighbours = neighbours(bins, TARGETS - 1);
     for round in 0..=options.runs(5) {
-        let repository = Repository::new(bins, TARGETS);
+        let repository = Repository::new(bins, &neighbours);
         let target = repository.target().to_owned();
         let served = Served::start(repository);
         let folders = CLIENTS.map(|_| tempfile::tempdir().expect("a folder"));

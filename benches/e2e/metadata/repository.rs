@@ -25,20 +25,16 @@ pub struct Repository {
 }
 
 impl Repository {
-    pub fn new(bins: u32, targets: usize) -> Self {
+    /// With these in the bin that the client loads.
+    pub fn new(bins: u32, targets: &BTreeMap<String, TargetFile>) -> Self {
         let [online, offline] = [1, 2].map(|seed| SigningKey::from_bytes(&[seed; 32]));
-        let bins = SuccinctRoles {
-            bit_length: bins.ilog2(),
-            keyids: vec![public(&online).id()],
-            name_prefix: "bins".into(),
-            threshold: 1,
-            extra: BTreeMap::new(),
-        };
+        let bins = succinct(bins, &online);
         // As long as a page of ten files.
         let page = format!("{{\"files\":[{}]}}", "0,".repeat(2_500).trim_end_matches(','));
         let page = page.into_bytes();
         let mut bin = Targets::empty(1, expires());
-        bin.targets = (1..targets).map(target).collect();
+        bin.targets = targets.clone();
+        bin.bin = Some(bins.bin_of(PAGE));
         bin.targets
             .insert(PAGE.into(), TargetFile::new(Digest::of(&page), page.len() as u64, Some(1)));
         let offline_roles = ["bins", "targets"].map(|name| (name.to_owned(), 1));
@@ -172,6 +168,23 @@ impl Repository {
         };
         self.files.insert(format!("{version}.snapshot.json"), snapshot);
         self.files.insert("timestamp.json".into(), sign(timestamp, &self.online));
+    }
+}
+
+/// So many targets that belong into the bin which the client loads.
+pub fn neighbours(bins: u32, count: usize) -> BTreeMap<String, TargetFile> {
+    let bins = succinct(bins, &SigningKey::from_bytes(&[1; 32]));
+    let ours = bins.index_of(PAGE);
+    (0..).map(target).filter(|(path, _)| bins.index_of(path) == ours).take(count).collect()
+}
+
+fn succinct(bins: u32, key: &SigningKey) -> SuccinctRoles {
+    SuccinctRoles {
+        bit_length: bins.ilog2(),
+        keyids: vec![public(key).id()],
+        name_prefix: "bins".into(),
+        threshold: 1,
+        extra: BTreeMap::new(),
     }
 }
 
