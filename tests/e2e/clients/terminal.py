@@ -2,11 +2,14 @@
 
 import os
 import pty
+import signal
 import sys
 import time
 
 child, terminal = pty.fork()
 if child == 0:
+    # Who starts the tests in the background has them ignore it, and what is ignored stays so.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvp(sys.argv[1], sys.argv[1:])
 seen, pressed = b"", False
 while True:
