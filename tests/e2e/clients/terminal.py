@@ -4,7 +4,6 @@ import os
 import pty
 import signal
 import sys
-import time
 
 child, terminal = pty.fork()
 if child == 0:
@@ -22,8 +21,6 @@ while True:
     seen += block
     if not pressed and b"ready" in seen:
         pressed = True
-        # Some shells lose a signal that comes while they start the next command.
-        time.sleep(0.5)
         os.write(terminal, b"\x03")
 status = os.waitpid(child, 0)[1]
 sys.stdout.write(seen.decode(errors="replace"))
