@@ -35,7 +35,7 @@ source that you trust",
         path: PathBuf,
         /// What is wrong.
         why: String,
-        /// The index, or [`UNKNOWN`].
+        /// The index, or a word for one that is not known.
         index: String,
     },
     /// A later version wrote it.
@@ -48,7 +48,7 @@ source that you trust",
         path: PathBuf,
         /// Its format.
         format: u64,
-        /// The index, or [`UNKNOWN`].
+        /// The index, or a word for one that is not known.
         index: String,
     },
     /// Another root is trusted.
