@@ -17,6 +17,7 @@ use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
 use crate::repository::{Collector, Contents, Mode, Publisher, PublisherConfig};
 use crate::serving::tls;
+use crate::signer::Keyring;
 use crate::spool::Spool;
 use crate::store::{Store, StoreError, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
@@ -198,9 +199,9 @@ pub fn publishing(
     let page_path = format!("{index}project/");
     Ok(PublisherConfig {
         memory: config.cache.memory,
-        signers: vec![KeyFolder::new(&config.data).load_online().context(
+        keyring: Keyring::of(vec![KeyFolder::new(&config.data).load_online().context(
             "the online key is needed: put a copy of the online.pem that init wrote into the data folder",
-        )?],
+        )?]),
         contents: Contents {
             targets: config.targets,
             html: config.html,

@@ -264,6 +264,6 @@ impl Writer {
                     Some(delegations.succinct_roles.as_ref()?.keyids.clone())
                 }),
             };
-        Ok(signer::sign(role, &authorized(&self.online.signers, name, keyids)?).await?)
+        Ok(signer::sign(role, &authorized(&self.online.keyring, name, keyids)?).await?)
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{StoreConfig, ValidityConfig};
 use crate::index::ProjectName;
-use crate::signer::Signer;
+use crate::signer::Keyring;
 use crate::store::Store;
 use crate::telemetry::{Metrics, Readiness};
 use crate::time::Clock;
@@ -52,7 +52,7 @@ pub struct PublisherConfig {
     /// Memory for what is hot, bytes.
     pub memory: u64,
     /// The online keys.
-    pub signers: Vec<Arc<dyn Signer>>,
+    pub keyring: Keyring,
     /// What pages look like and what becomes a target.
     pub contents: Contents,
     /// How long roles are valid.

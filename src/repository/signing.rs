@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::config::ValidityConfig;
-use crate::signer::{self, Signer};
+use crate::signer::{self, Keyring, Signer};
 use crate::store::{Created, Durable, Store, layout};
 use crate::tuf::{Expiry, KeyId, MetaFile, SPEC_VERSION, TimestampType};
 
@@ -18,7 +18,7 @@ use super::{Document, RepositoryError};
 /// What signs.
 pub(super) struct Online {
     /// The keys that are loaded.
-    pub(super) signers: Vec<Arc<dyn Signer>>,
+    pub(super) keyring: Keyring,
     /// How long roles are valid.
     pub(super) validity: ValidityConfig,
 }
@@ -50,7 +50,7 @@ pub(super) async fn write_timestamp(
         version,
         extra: BTreeMap::new(),
     };
-    let signers = authorized(&online.signers, "timestamp", top_level(base, "timestamp"))?;
+    let signers = authorized(&online.keyring, "timestamp", top_level(base, "timestamp"))?;
     let signed = signer::sign(timestamp, &signers).await?;
     let root = &base.root.signed;
     root.verify("timestamp", &signed).map_err(RepositoryError::metadata("timestamp"))?;
@@ -71,15 +71,15 @@ pub(super) fn top_level(base: &Base, role: &str) -> Option<Vec<KeyId>> {
     base.root.signed.roles.get(role).map(|keys| keys.keyids.clone())
 }
 
-/// Those of `signers` that may sign `role`.
+/// Those of `keyring` that may sign `role`.
 pub(super) fn authorized(
-    signers: &[Arc<dyn Signer>],
+    keyring: &Keyring,
     role: &str,
     keyids: Option<Vec<KeyId>>,
 ) -> Result<Vec<Arc<dyn Signer>>, RepositoryError> {
     let keyids = keyids.unwrap_or_default();
     let may = |signer: &&Arc<dyn Signer>| keyids.contains(&signer.key().id());
-    let authorized: Vec<_> = signers.iter().filter(may).cloned().collect();
+    let authorized: Vec<_> = keyring.signers().iter().filter(may).cloned().collect();
     if authorized.is_empty() {
         let expected: Vec<_> = keyids.into_iter().map(|id| id.0).collect();
         let expected = expected.join(", ");

@@ -77,7 +77,7 @@ impl Writer {
     ) -> Result<Self, RepositoryError> {
         let PublisherConfig {
             memory,
-            signers,
+            keyring,
             contents,
             validity,
             store: of_store,
@@ -85,7 +85,7 @@ impl Writer {
             metrics,
             readiness,
         } = config;
-        let online = Online { signers, validity };
+        let online = Online { keyring, validity };
         let watch = skew::Watch::new(clock, of_store.clock, metrics.clone());
         let timestamps = store.list(layout::TIMESTAMPS).await?;
         let newest = timestamps.iter().filter_map(|t| layout::number(&t.name)).max();

@@ -11,7 +11,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use futures::future::{self, BoxFuture};
 use zeroize::Zeroizing;
 
-use super::{Signer, SignerError};
+use super::{Backend, Signer, SignerError};
 use crate::tuf::Key;
 
 /// Far more than such a file needs, bytes.
@@ -78,6 +78,10 @@ impl From<SigningKey> for FileSigner {
 impl Signer for FileSigner {
     fn key(&self) -> &Key {
         &self.public
+    }
+
+    fn backend(&self) -> Backend {
+        Backend::File
     }
 
     fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<String, SignerError>> {

@@ -1,6 +1,8 @@
 //! Private keys. Each kind of key is a [`Signer`].
 
 mod file;
+mod keyring;
+mod uri;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,11 +13,47 @@ use crate::tuf::canonical::{self, CanonicalError};
 use crate::tuf::{Key, Role, Signature, Signed};
 
 pub use file::FileSigner;
+pub use keyring::Keyring;
+pub use uri::{KeyUri, Opening, open};
+
+/// Where a key lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Backend {
+    /// A PKCS#8 file.
+    File,
+    /// A token, through a PKCS#11 module.
+    Pkcs11,
+    /// HashiCorp Vault or OpenBao.
+    Vault,
+    /// AWS KMS.
+    AwsKms,
+    /// A program of the operator's.
+    Command,
+}
+
+impl Backend {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::File, Self::Pkcs11, Self::Vault, Self::AwsKms, Self::Command];
+
+    /// The URI's scheme, and the label of metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Pkcs11 => "pkcs11",
+            Self::Vault => "vault",
+            Self::AwsKms => "awskms",
+            Self::Command => "command",
+        }
+    }
+}
 
 /// A private key that can sign.
 pub trait Signer: Send + Sync {
     /// Its public side.
     fn key(&self) -> &Key;
+
+    /// Where it lies.
+    fn backend(&self) -> Backend;
 
     /// Signs `message`; the signature in hex, as the key's scheme writes it.
     fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<String, SignerError>>;
@@ -45,12 +83,43 @@ pub enum SignerError {
         /// Why.
         reason: String,
     },
+    /// Not the name of a key.
+    #[error("{text:?} names no key: {reason}; docs/signing.md has the forms")]
+    Uri {
+        /// As it was given.
+        text: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A device or service that holds a key does not answer, or has lost the session: another try may help.
+    #[error("the key {uri} cannot be used now: {reason}")]
+    Away {
+        /// Which.
+        uri: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A device or service refuses: trying again does not help.
+    #[error("the key {uri} cannot be used: {reason}")]
+    Refused {
+        /// Which.
+        uri: String,
+        /// Why.
+        reason: String,
+    },
     /// The machine gives no random bytes.
     #[error("no random bytes to make a key: {0}")]
     Random(getrandom::Error),
     /// What shall be signed has no canonical form.
     #[error(transparent)]
     Canonical(#[from] CanonicalError),
+}
+
+impl SignerError {
+    /// Whether the same may succeed later, without anybody changing anything here.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
 }
 
 /// Signs `role` with each of `signers`.

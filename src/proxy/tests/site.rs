@@ -21,6 +21,7 @@ use crate::proxy::{Proxy, ProxyParts, serve};
 use crate::repository::{
     Contents, Decision, Edit, PageChange, ProjectBase, Publisher, PublisherConfig,
 };
+use crate::signer::Keyring;
 use crate::spool::Spool;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -162,7 +163,7 @@ impl Site {
         let links = Links::from_page_path("/simple/demo/", "/tuf/");
         let publishing = PublisherConfig {
             memory: 10_000_000,
-            signers: vec![folder.load_online().unwrap()],
+            keyring: Keyring::of(vec![folder.load_online().unwrap()]),
             contents: Contents { targets: config.targets, html: config.html, links },
             metrics: metrics.clone(),
             validity: config.validity.clone(),

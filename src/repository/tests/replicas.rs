@@ -107,7 +107,7 @@ async fn an_orphan_that_names_a_collected_page_hides_none() {
     let length = orphan.targets[path.as_str()].length;
     orphan.targets.insert(path.into(), TargetFile::new(digest, length, Some(77)));
     let object = layout::metadata(orphan.version, &name);
-    let signed = sign(orphan, &site.config().signers).await.unwrap().to_bytes().unwrap();
+    let signed = sign(orphan, &site.config().keyring.signers()).await.unwrap().to_bytes().unwrap();
     site.store().create(&object, signed, Durable::Now).await.unwrap();
     publish(&mut a, &two).await;
     assert!(has_pinned(site.writer().await.repository(), &one, digest).await);

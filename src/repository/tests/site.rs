@@ -13,6 +13,7 @@ use crate::config::{ClockCheck, StoreConfig, TargetsMode, ValidityConfig};
 use crate::index::{Format, Links, ProjectPage};
 use crate::repository::writer::{Outcome, Renewals, Writer};
 use crate::repository::{Contents, Edit, PublisherConfig, Repository, Seen};
+use crate::signer::Keyring;
 use crate::store::{Store, layout};
 use crate::time::Clock;
 use crate::tuf::Digest;
@@ -51,7 +52,7 @@ impl Site {
     pub fn config(&self) -> PublisherConfig {
         PublisherConfig {
             memory: 1 << 20,
-            signers: vec![KeyFolder::new(self.keys.path()).load_online().unwrap()],
+            keyring: Keyring::of(vec![KeyFolder::new(self.keys.path()).load_online().unwrap()]),
             contents: Contents {
                 targets: TargetsMode::All,
                 html: false,

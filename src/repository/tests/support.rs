@@ -22,7 +22,7 @@ use crate::repository::{
     Blocked, Contents, Decision, Edit, PageChange, ProjectBase, Publisher, PublisherConfig,
     Receipt, Repository, RepositoryError,
 };
-use crate::signer::Signer;
+use crate::signer::{Keyring, Signer};
 use crate::store::Store;
 use crate::time::Clock;
 use crate::tuf::Digest;
@@ -188,7 +188,7 @@ impl Bench {
     pub fn config(&self) -> PublisherConfig {
         PublisherConfig {
             memory: 1 << 20,
-            signers: vec![self.online()],
+            keyring: Keyring::of(vec![self.online()]),
             contents: self.contents.clone(),
             validity: ValidityConfig::default(),
             store: StoreConfig::default(),

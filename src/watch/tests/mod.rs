@@ -23,6 +23,7 @@ use crate::ceremony::{InitOptions, KeyFolder, init};
 use crate::config::{Access, Config, WatchMode};
 use crate::index::{File, Links, ProjectPage};
 use crate::repository::{Contents, PublisherConfig};
+use crate::signer::Keyring;
 use crate::telemetry::{LookOutcome, Refusal, Trigger};
 use crate::upstream::testing::{Mirror, limits};
 
@@ -146,7 +147,7 @@ async fn start(
     let publisher = PublisherConfig {
         metrics: metrics.clone(),
         memory: 1 << 24,
-        signers: vec![KeyFolder::new(folder.path()).load_online().unwrap()],
+        keyring: Keyring::of(vec![KeyFolder::new(folder.path()).load_online().unwrap()]),
         contents: Contents {
             targets: config.targets,
             html: config.html,

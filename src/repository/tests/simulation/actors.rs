@@ -13,7 +13,7 @@ use crate::repository::writer::{Renewals, Writer};
 use crate::repository::{
     Collector, Contents, Edit, Mode, PublisherConfig, Repository, RepositoryError, Seen, page_path,
 };
-use crate::signer::Signer;
+use crate::signer::{Keyring, Signer};
 use crate::store::Store;
 use crate::time::Clock;
 use crate::tuf::{self, Digest, Signed, Snapshot, Targets};
@@ -98,7 +98,7 @@ pub fn config(shared: &Shared, memory: u64, clock: Clock) -> PublisherConfig {
     let hours = |hours: u64| Duration::from_secs(hours * 3600);
     PublisherConfig {
         memory,
-        signers: vec![shared.signer.clone()],
+        keyring: Keyring::of(vec![shared.signer.clone()]),
         contents: Contents {
             targets: TargetsMode::All,
             html: false,
