@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::ceremony::{InitOptions, KeyFolder, init};
@@ -15,14 +16,14 @@ use crate::config::Config;
 use crate::control;
 use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
-use crate::repository::{Collector, Contents, Mode, Publisher, PublisherConfig};
+use crate::repository::{Collector, Contents, Mode, Publisher, PublisherConfig, Repository};
 use crate::serving::tls;
-use crate::signer::Keyring;
+use crate::signer::{KeyUri, Keyring, Opening};
 use crate::spool::Spool;
 use crate::store::{Store, StoreError, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
 use crate::time::Clock;
-use crate::tuf::{Digest, bins};
+use crate::tuf::{Digest, KeyId, bins};
 use crate::upstream::Upstream;
 use crate::watch::{self, Watcher, WatcherParts};
 
@@ -69,7 +70,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let listed = watch::probe(&upstream, config.access).await?;
     test(&store).await.with_context(|| format!("cannot use the store {location}"))?;
     let root = ensure_repository(&config, &location, &store, &keys, listed).await?;
-    let publishing = publishing(&config, &metrics, &readiness)?;
+    let publishing = publishing(&config, &metrics, &readiness).await?;
+    let keyring = publishing.keyring.clone();
     let (publisher, repository, publishing) = Publisher::open(store.clone(), publishing).await?;
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
     readiness.met("repository");
@@ -94,6 +96,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         watcher.clone(),
         config.clone(),
         metrics.clone(),
+        last.clone(),
+    ));
+    tokio::spawn(keep_keys(
+        keyring,
+        repository.clone(),
+        readiness.clone(),
+        config.signing.reload,
         last.clone(),
     ));
     tokio::spawn(show_spool(spool.clone(), metrics.clone(), last.clone()));
@@ -188,8 +197,8 @@ pub fn open_store(config: &Config) -> anyhow::Result<Store> {
 /// How the repository is published, with the online keys loaded.
 ///
 /// # Errors
-/// Where a key cannot be loaded.
-pub fn publishing(
+/// Where no key can be loaded.
+pub async fn publishing(
     config: &Config,
     metrics: &Arc<Metrics>,
     readiness: &Arc<Readiness>,
@@ -199,9 +208,7 @@ pub fn publishing(
     let page_path = format!("{index}project/");
     Ok(PublisherConfig {
         memory: config.cache.memory,
-        keyring: Keyring::of(vec![KeyFolder::new(&config.data).load_online().context(
-            "the online key is needed: put a copy of the online.pem that init wrote into the data folder",
-        )?]),
+        keyring: open_keys(config, metrics).await?,
         contents: Contents {
             targets: config.targets,
             html: config.html,
@@ -213,6 +220,41 @@ pub fn publishing(
         metrics: metrics.clone(),
         readiness: readiness.clone(),
     })
+}
+
+/// The online keys that are configured, each opened by itself.
+///
+/// # Errors
+/// Where none can be used, and none is merely away.
+pub async fn open_keys(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Keyring> {
+    let signing = &config.signing;
+    let uris = signing.online.iter().map(|uri| uri.parse::<KeyUri>());
+    let uris = uris.collect::<Result<Vec<_>, _>>().context("signing.online is refused")?;
+    let how = Opening { base: config.data.clone(), timeout: signing.timeout };
+    Keyring::open(uris, how, metrics.clone()).await.context(
+        "an online key is needed: put a copy of the online.pem that init wrote into the data folder, or name the key in \
+         signing.online",
+    )
+}
+
+/// Takes up online keys that were replaced, or that are back.
+async fn keep_keys(
+    keyring: Keyring,
+    repository: Repository,
+    readiness: Arc<Readiness>,
+    every: Duration,
+    until: CancellationToken,
+) {
+    let mut tick = tokio::time::interval(every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while until.run_until_cancelled(tick.tick()).await.is_some() {
+        let named = repository.published().base.online_keys();
+        let needed = |key: &KeyId| named.contains(key);
+        match until.run_until_cancelled(keyring.look(&needed)).await {
+            Some(wrong) => readiness.note("signer", wrong),
+            None => return,
+        }
+    }
 }
 
 /// Deletes what was superseded, from time to time; one replica is enough.

@@ -51,7 +51,7 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
     let config = args.config(environment)?;
     let metrics = Arc::new(Metrics::new()?);
     let store = app::open_store(&config)?;
-    let publishing = app::publishing(&config, &metrics, &Arc::<Readiness>::default())?;
+    let publishing = app::publishing(&config, &metrics, &Arc::<Readiness>::default()).await?;
     let bar = progress::bar();
     let show = |done, of| progress::show(&bar, "signing bins", done, of);
     let advanced = advance(store, publishing, show).await;

@@ -195,6 +195,34 @@ label! {
 }
 
 label! {
+    /// Where a key lies.
+    Backend as "backend" {
+        /// A PKCS#8 file.
+        File = "file",
+        /// A token, through a PKCS#11 module.
+        Pkcs11 = "pkcs11",
+        /// HashiCorp Vault or OpenBao.
+        Vault = "vault",
+        /// AWS KMS.
+        AwsKms = "awskms",
+        /// A program of the operator's.
+        Command = "command",
+    }
+}
+
+label! {
+    /// What is the matter with an online key.
+    KeyState as "state" {
+        /// It can sign.
+        Loaded = "loaded",
+        /// What holds it does not answer; it is tried again.
+        Away = "away",
+        /// It is missing, damaged or refused.
+        Refused = "refused",
+    }
+}
+
+label! {
     /// What was asked of the store.
     StoreOperation as "operation" {
         /// To create an object if it is absent.
