@@ -159,6 +159,13 @@ async fn ensure_repository(
                 config.data.display()
             );
         }
+        if !makes_its_key(config) {
+            anyhow::bail!(
+                "there is no repository in {}, and signing.online does not name the key that is made with one, file:online.pem: \
+                 make it with `countersign init` first",
+                config.data.display()
+            );
+        }
         let bins = bins_for(config, listed);
         tracing::info!(bins, data = %config.data.display(), "no repository yet: making one");
         let options = InitOptions { bins, validity: config.validity.clone() };
@@ -172,6 +179,11 @@ async fn ensure_repository(
     }
     let root = store.read(&layout::root(1)).await?;
     Ok(Digest::of(&root.context("root/1.root.json is missing in the store")?))
+}
+
+/// Whether the online key of a repository that is made at start is one that signs here.
+fn makes_its_key(config: &Config) -> bool {
+    config.signing.online.iter().any(|uri| uri.trim_start_matches("file:") == "online.pem")
 }
 
 /// How many bins: as configured, else for the number of projects that the mirror lists.
