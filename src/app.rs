@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::ceremony::{InitOptions, KeyFolder, init};
@@ -16,16 +15,21 @@ use crate::config::Config;
 use crate::control;
 use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
-use crate::repository::{Collector, Contents, Mode, Publisher, PublisherConfig, Repository};
+use crate::repository::{Collector, Contents, Mode, Publisher, PublisherConfig};
 use crate::serving::tls;
-use crate::signer::{KeyUri, Keyring, Opening};
 use crate::spool::Spool;
 use crate::store::{Store, StoreError, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
 use crate::time::Clock;
-use crate::tuf::{Digest, KeyId, bins};
+use crate::tuf::{Digest, bins};
 use crate::upstream::Upstream;
 use crate::watch::{self, Watcher, WatcherParts};
+
+mod expiry;
+mod keys;
+
+use expiry::Warnings;
+pub use keys::open_keys;
 
 /// The folder of verified files, below the data folder.
 const SPOOL: &str = "spool";
@@ -65,11 +69,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 
     let location = StoreLocation::of(&config)?;
     let store = open_store(&config)?.with_metrics(metrics.clone());
-    let keys = KeyFolder::new(&config.data);
+    let folder = KeyFolder::new(&config.data);
     // Before anything is made: a mirror that wants a login is not opened.
     let listed = watch::probe(&upstream, config.access).await?;
     test(&store).await.with_context(|| format!("cannot use the store {location}"))?;
-    let root = ensure_repository(&config, &location, &store, &keys, listed).await?;
+    let root = ensure_repository(&config, &location, &store, &folder, listed).await?;
     let publishing = publishing(&config, &metrics, &readiness).await?;
     let keyring = publishing.keyring.clone();
     let (publisher, repository, publishing) = Publisher::open(store.clone(), publishing).await?;
@@ -98,7 +102,14 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         metrics.clone(),
         last.clone(),
     ));
-    tokio::spawn(keep_keys(
+    let warnings = Warnings {
+        repository: repository.clone(),
+        validity: config.validity.clone(),
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+    };
+    tokio::spawn(warnings.run(last.clone()));
+    tokio::spawn(keys::keep(
         keyring,
         repository.clone(),
         readiness.clone(),
@@ -143,7 +154,7 @@ async fn ensure_repository(
     config: &Config,
     location: &StoreLocation,
     store: &Store,
-    keys: &KeyFolder,
+    folder: &KeyFolder,
     listed: Option<usize>,
 ) -> anyhow::Result<Digest> {
     if store.list(layout::TIMESTAMPS).await?.is_empty() {
@@ -159,7 +170,7 @@ async fn ensure_repository(
                 config.data.display()
             );
         }
-        if !makes_its_key(config) {
+        if !keys::makes_its_key(config) {
             anyhow::bail!(
                 "there is no repository in {}, and signing.online does not name the key that is made with one, file:online.pem: \
                  make it with `countersign init` first",
@@ -169,9 +180,9 @@ async fn ensure_repository(
         let bins = bins_for(config, listed);
         tracing::info!(bins, data = %config.data.display(), "no repository yet: making one");
         let options = InitOptions { bins, validity: config.validity.clone() };
-        let made = init(store, keys, &options, |_| ()).await?;
+        let made = init(store, folder, &options, |_| ()).await?;
         tracing::warn!(
-            offline_keys = %keys.offline().display(),
+            offline_keys = %folder.offline().display(),
             root_sha256 = %made.root_sha256,
             "a trust root was made. The offline keys of root, targets and bins must leave this machine: \
              move them to where only people can reach them, and give clients the SHA-256 of 1.root.json"
@@ -179,11 +190,6 @@ async fn ensure_repository(
     }
     let root = store.read(&layout::root(1)).await?;
     Ok(Digest::of(&root.context("root/1.root.json is missing in the store")?))
-}
-
-/// Whether the online key of a repository that is made at start is one that signs here.
-fn makes_its_key(config: &Config) -> bool {
-    config.signing.online.iter().any(|uri| uri.trim_start_matches("file:") == "online.pem")
 }
 
 /// How many bins: as configured, else for the number of projects that the mirror lists.
@@ -232,41 +238,6 @@ pub async fn publishing(
         metrics: metrics.clone(),
         readiness: readiness.clone(),
     })
-}
-
-/// The online keys that are configured, each opened by itself.
-///
-/// # Errors
-/// Where none can be used, and none is merely away.
-pub async fn open_keys(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Keyring> {
-    let signing = &config.signing;
-    let uris = signing.online.iter().map(|uri| uri.parse::<KeyUri>());
-    let uris = uris.collect::<Result<Vec<_>, _>>().context("signing.online is refused")?;
-    let how = Opening { base: config.data.clone(), timeout: signing.timeout };
-    Keyring::open(uris, how, metrics.clone()).await.context(
-        "an online key is needed: put a copy of the online.pem that init wrote into the data folder, or name the key in \
-         signing.online",
-    )
-}
-
-/// Takes up online keys that were replaced, or that are back.
-async fn keep_keys(
-    keyring: Keyring,
-    repository: Repository,
-    readiness: Arc<Readiness>,
-    every: Duration,
-    until: CancellationToken,
-) {
-    let mut tick = tokio::time::interval(every);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while until.run_until_cancelled(tick.tick()).await.is_some() {
-        let named = repository.published().base.online_keys();
-        let needed = |key: &KeyId| named.contains(key);
-        match until.run_until_cancelled(keyring.look(&needed)).await {
-            Some(wrong) => readiness.note("signer", wrong),
-            None => return,
-        }
-    }
 }
 
 /// Deletes what was superseded, from time to time; one replica is enough.

@@ -191,6 +191,8 @@ label! {
         Timestamp = "timestamp",
         /// The bins themselves: the highest version, the earliest expiry.
         Bin = "bin",
+        /// Other roles that targets delegates to: the earliest expiry.
+        Delegated = "delegated",
     }
 }
 
