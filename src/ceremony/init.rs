@@ -280,6 +280,8 @@ fn first_commit(
         by: "init".into(),
         projects: Vec::new(),
         renewed: 0,
+        roles: Vec::new(),
+        beside: None,
     };
     serde_json::to_vec(&commit).map_err(|e| RepositoryError::damaged("the first commit", e))
 }
