@@ -10,6 +10,7 @@ mod keys;
 pub mod merge;
 mod parts;
 mod public;
+pub mod review;
 pub mod sign;
 pub mod words;
 
