@@ -11,6 +11,7 @@ use crate::telemetry::log as logging;
 pub mod allow;
 pub mod block;
 pub mod bundle;
+pub mod ceremony;
 pub mod check;
 mod environment;
 pub mod export;
@@ -95,6 +96,15 @@ pub enum Command {
     /// Show the journal: what was published, when and by whom.
     #[command(long_about = log::ABOUT)]
     Log(log::Args),
+    /// Change the root: draft, review, sign and merge its next version.
+    #[command(long_about = ceremony::root::ABOUT)]
+    Root(ceremony::root::Args),
+    /// Change targets: draft, review, sign and merge its next version.
+    #[command(long_about = ceremony::targets::ABOUT)]
+    Targets(ceremony::targets::Args),
+    /// Change bins: draft, review, sign and merge its next version.
+    #[command(long_about = ceremony::bins::ABOUT)]
+    Bins(ceremony::bins::Args),
     /// Say which root is trusted for which index.
     #[command(long_about = trust::ABOUT)]
     Trust(trust::Args),
@@ -126,6 +136,9 @@ impl Command {
             Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
+            Self::Root(args) => ceremony::root::run(args, environment).await,
+            Self::Targets(args) => ceremony::targets::run(args, environment).await,
+            Self::Bins(args) => ceremony::bins::run(args, environment).await,
             Self::Trust(args) => trust::run(args).await,
             Self::Run(args) => run::run(*args, environment).await,
             Self::Gateway(args) => gateway::run(*args, environment).await,
