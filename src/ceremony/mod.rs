@@ -1,6 +1,7 @@
 //! What needs offline keys: making a trust root, and its next versions.
 
 pub mod check;
+mod first;
 mod init;
 mod keys;
 
