@@ -12,13 +12,14 @@ use crate::repository::{RepositoryError, expiry};
 use crate::signer::{Signer, SignerError};
 use crate::store::{Durable, Store, StoreError, layout};
 use crate::tuf::{
-    DelegatedRole, Delegations, Digest, Distrust, Key, KeyId, MetaFile, MetadataError, RoleKeys,
-    Root, RootType, SPEC_VERSION, SuccinctRoles, Targets, bins,
+    Digest, Distrust, MetaFile, MetadataError, RoleKeys, Root, RootType, SPEC_VERSION, Targets,
+    bins,
 };
 
-use super::KeyFolder;
 use super::check::Refusal;
+use super::file::FileError;
 use super::first::{First, write};
+use super::{KeyFolder, parts};
 
 /// What a repository is made with.
 #[derive(Debug, Clone)]
@@ -60,9 +61,12 @@ pub enum InitError {
          another --data or --store"
     )]
     Begun(String),
-    /// A file cannot be used.
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file is not what it should be.
     #[error("{file} cannot be used: {reason}")]
-    File {
+    Unusable {
         /// Which.
         file: PathBuf,
         /// Why.
@@ -72,7 +76,7 @@ pub enum InitError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The earlier repository is not whole, or does not verify.
-    #[error("the repository that is to be taken over: {0}")]
+    #[error("the repository that is to be taken over does not verify: {0}")]
     Distrust(#[from] Distrust),
     /// Clients would not take the snapshot.
     #[error("the snapshot would have {0} bytes, more than clients take: use fewer bins")]
@@ -82,6 +86,16 @@ pub enum InitError {
         "the repository has a role {0:?} already, which the bins would need: draft bins with another --prefix"
     )]
     Collides(String),
+    /// There is no room for later versions.
+    #[error(
+        "version {version} of {role} is too near the end of the numbers that clients can hold: nothing can follow it"
+    )]
+    TooHigh {
+        /// The role.
+        role: String,
+        /// Its version.
+        version: u64,
+    },
     /// A delegation leads to nothing.
     #[error("targets delegates to {name:?}, {missing}: clients cannot go past it")]
     Undelegable {
@@ -180,12 +194,8 @@ pub async fn init(
     Ok(Initialized { root_sha256: Digest::of(&root_bytes), root: root_bytes, bins })
 }
 
-fn key_map(keys: &[&Arc<dyn Signer>]) -> BTreeMap<KeyId, Key> {
-    keys.iter().map(|signer| (signer.key().id(), signer.key().clone())).collect()
-}
-
 fn role_keys(signer: &Arc<dyn Signer>) -> RoleKeys {
-    RoleKeys { keyids: vec![signer.key().id()], threshold: 1, extra: BTreeMap::new() }
+    parts::role_keys(vec![signer.key().id()], 1)
 }
 
 fn root_role(
@@ -198,7 +208,7 @@ fn root_role(
         kind: RootType,
         consistent_snapshot: true,
         expires: expiry("root", validity.root, now)?,
-        keys: key_map(&[&keys.root, &keys.targets, &keys.online]),
+        keys: parts::key_map([&keys.root, &keys.targets, &keys.online].map(|signer| signer.key())),
         roles: BTreeMap::from([
             role("root", &keys.root),
             role("targets", &keys.targets),
@@ -211,30 +221,14 @@ fn root_role(
     })
 }
 
-/// targets delegates all that we sign to `bins`; other delegations can be put in front of it.
 fn targets_role(
     keys: &Keys,
     validity: &ValidityConfig,
     now: Timestamp,
 ) -> Result<Targets, RepositoryError> {
-    let RoleKeys { keyids, threshold, .. } = role_keys(&keys.bins);
-    let bins = DelegatedRole {
-        keyids,
-        name: "bins".into(),
-        path_hash_prefixes: None,
-        paths: Some(vec!["simple/*/*".into(), "files/*/*".into()]),
-        terminating: false,
-        threshold,
-        extra: BTreeMap::new(),
-    };
-    let delegations = Delegations {
-        keys: key_map(&[&keys.bins]),
-        roles: Some(vec![bins]),
-        succinct_roles: None,
-        extra: BTreeMap::new(),
-    };
+    let bins = parts::to_bins([keys.bins.key()], 1);
     let empty = Targets::empty(1, expiry("targets", validity.targets, now)?);
-    Ok(Targets { delegations: Some(delegations), ..empty })
+    Ok(Targets { delegations: Some(bins), ..empty })
 }
 
 fn bins_role(
@@ -243,20 +237,7 @@ fn bins_role(
     validity: &ValidityConfig,
     now: Timestamp,
 ) -> Result<Targets, RepositoryError> {
-    let RoleKeys { keyids, threshold, .. } = role_keys(&keys.online);
-    let succinct = SuccinctRoles {
-        bit_length: bins.trailing_zeros(),
-        keyids,
-        name_prefix: "bins".into(),
-        threshold,
-        extra: BTreeMap::new(),
-    };
-    let delegations = Delegations {
-        keys: key_map(&[&keys.online]),
-        roles: None,
-        succinct_roles: Some(succinct),
-        extra: BTreeMap::new(),
-    };
+    let each = parts::to_each_bin([keys.online.key()], 1, bins.trailing_zeros(), parts::PREFIX);
     let empty = Targets::empty(1, expiry("bins", validity.bins, now)?);
-    Ok(Targets { delegations: Some(delegations), ..empty })
+    Ok(Targets { delegations: Some(each), ..empty })
 }

@@ -1,12 +1,25 @@
 //! What needs offline keys: making a trust root, and its next versions.
 
 pub mod check;
+pub mod draft;
+pub mod file;
 mod first;
+mod given;
+pub mod holders;
+mod import;
 mod init;
 mod keys;
+mod parts;
+mod public;
+mod signed;
+pub mod words;
 
+pub use given::{Founded, Founding};
+pub use import::{Imported, import};
 pub use init::{InitError, InitOptions, Initialized, init};
 pub use keys::KeyFolder;
+pub use public::{PublicKeyError, read_public};
+pub use signed::init_signed;
 
 #[cfg(test)]
 mod tests;

@@ -183,9 +183,12 @@ impl Writer {
         renewals: &Renewals,
     ) -> Result<Vec<Outcome>, RepositoryError> {
         let published = self.try_to_publish(edits, renewals).await;
-        if published.is_err() {
+        if let Err(error) = &published {
             self.unsure = true;
-            self.metrics.publication_failures.inc();
+            // What waits for a key has not failed.
+            if !error.is_wait() {
+                self.metrics.publication_failures.inc();
+            }
         }
         published
     }

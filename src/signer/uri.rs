@@ -42,7 +42,7 @@ impl FromStr for KeyUri {
     /// A text without one of the schemes is a path.
     fn from_str(text: &str) -> Result<Self, SignerError> {
         let scheme = text.split_once(':').map(|(scheme, _)| scheme);
-        let backend = Backend::ALL.into_iter().find(|backend| Some(backend.name()) == scheme);
+        let backend = Backend::ALL.iter().copied().find(|backend| Some(backend.name()) == scheme);
         match (backend, scheme) {
             (Some(backend), _) => Ok(Self { backend, text: text.to_owned() }),
             (None, None) if !text.is_empty() => {

@@ -1,0 +1,53 @@
+//! What every online key has, wherever it lies: a bound on the time of a signature, and counts.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+
+use super::super::{Backend, Signer, SignerError};
+use crate::telemetry::Metrics;
+use crate::tuf::Key;
+
+/// A signer whose signatures are counted and must come in time.
+pub(super) struct Measured {
+    pub(super) inner: Arc<dyn Signer>,
+    /// What names the key.
+    pub(super) uri: String,
+    pub(super) timeout: Duration,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Signer for Measured {
+    fn key(&self) -> &Key {
+        self.inner.key()
+    }
+
+    fn backend(&self) -> Backend {
+        self.inner.backend()
+    }
+
+    fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<String, SignerError>> {
+        Box::pin(async move {
+            let (began, backend) = (Instant::now(), self.backend());
+            let signed = match tokio::time::timeout(self.timeout, self.inner.sign(message)).await {
+                Ok(signed) => signed,
+                Err(_) => Err(self.too_slow()),
+            };
+            self.metrics.signing_duration.of(backend).observe(began.elapsed().as_secs_f64());
+            match &signed {
+                Ok(_) => self.metrics.signatures.of(backend).inc(),
+                Err(_) => self.metrics.signing_failures.of(backend).inc(),
+            }
+            signed
+        })
+    }
+}
+
+impl Measured {
+    fn too_slow(&self) -> SignerError {
+        let limit = crate::config::units::duration::show(self.timeout);
+        let reason = format!("it gave no signature within {limit} (signing.timeout)");
+        SignerError::Away { uri: self.uri.clone(), reason }
+    }
+}
