@@ -83,7 +83,8 @@ pub enum InitError {
     LargeSnapshot(usize),
     /// Two roles would have one name.
     #[error(
-        "the repository has a role {0:?} already, which the bins would need: draft bins with another --prefix"
+        "the repository has a role {0:?} already, and that name is needed here: for a bin, draft bins with another --prefix; \
+         a repository with a role called bins cannot be taken over"
     )]
     Collides(String),
     /// There is no room for later versions.
