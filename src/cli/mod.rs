@@ -19,6 +19,7 @@ mod flags;
 pub mod fsck;
 pub mod gateway;
 pub mod gc;
+pub mod import;
 pub mod index_flags;
 pub mod init;
 pub mod inspect;
@@ -69,6 +70,9 @@ pub enum Command {
     /// Make a repository: the roles and their keys.
     #[command(long_about = init::ABOUT)]
     Init(init::Args),
+    /// Take over a TUF repository that was made elsewhere.
+    #[command(long_about = import::ABOUT)]
+    Import(import::Args),
     /// Show a repository: roles, versions, expiries, keys, bins and targets.
     #[command(long_about = inspect::ABOUT)]
     Inspect(inspect::Args),
@@ -127,6 +131,7 @@ impl Command {
         match self {
             Self::Serve(args) => serve::run(*args, environment).await,
             Self::Init(args) => init::run(args, environment).await,
+            Self::Import(args) => import::run(args, environment).await,
             Self::Inspect(args) => inspect::run(args, environment).await,
             Self::Check(args) => check::run(args, environment).await,
             Self::Allow(args) => allow::run(args, environment).await,
