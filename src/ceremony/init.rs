@@ -12,12 +12,11 @@ use crate::repository::{Commit, RepositoryError, SnapshotRef, expiry, nonce};
 use crate::signer::{Signer, SignerError, sign};
 use crate::store::{Created, Durable, Store, StoreError, layout};
 use crate::tuf::{
-    self, DelegatedRole, Delegations, Digest, Expiry, Key, KeyId, MetaFile, MetadataError, Role,
-    RoleKeys, Root, RootType, SPEC_VERSION, Signed, Snapshot, SnapshotType, SuccinctRoles, Targets,
-    TimestampType,
+    self, Digest, Expiry, MetaFile, MetadataError, Role, RoleKeys, Root, RootType, SPEC_VERSION,
+    Signed, Snapshot, SnapshotType, SuccinctRoles, Targets, TimestampType,
 };
 
-use super::KeyFolder;
+use super::{KeyFolder, parts};
 
 /// What a repository is made with.
 #[derive(Debug, Clone)]
@@ -182,12 +181,8 @@ impl Signing<'_> {
     }
 }
 
-fn key_map(keys: &[&Arc<dyn Signer>]) -> BTreeMap<KeyId, Key> {
-    keys.iter().map(|signer| (signer.key().id(), signer.key().clone())).collect()
-}
-
 fn role_keys(signer: &Arc<dyn Signer>) -> RoleKeys {
-    RoleKeys { keyids: vec![signer.key().id()], threshold: 1, extra: BTreeMap::new() }
+    parts::role_keys(vec![signer.key().id()], 1)
 }
 
 fn root_role(
@@ -200,7 +195,7 @@ fn root_role(
         kind: RootType,
         consistent_snapshot: true,
         expires: expiry("root", validity.root, now)?,
-        keys: key_map(&[&keys.root, &keys.targets, &keys.online]),
+        keys: parts::key_map([&keys.root, &keys.targets, &keys.online].map(|signer| signer.key())),
         roles: BTreeMap::from([
             role("root", &keys.root),
             role("targets", &keys.targets),
@@ -213,30 +208,14 @@ fn root_role(
     })
 }
 
-/// targets delegates all that we sign to `bins`; other delegations can be put in front of it.
 fn targets_role(
     keys: &Keys,
     validity: &ValidityConfig,
     now: Timestamp,
 ) -> Result<Targets, RepositoryError> {
-    let RoleKeys { keyids, threshold, .. } = role_keys(&keys.bins);
-    let bins = DelegatedRole {
-        keyids,
-        name: "bins".into(),
-        path_hash_prefixes: None,
-        paths: Some(vec!["simple/*/*".into(), "files/*/*".into()]),
-        terminating: false,
-        threshold,
-        extra: BTreeMap::new(),
-    };
-    let delegations = Delegations {
-        keys: key_map(&[&keys.bins]),
-        roles: Some(vec![bins]),
-        succinct_roles: None,
-        extra: BTreeMap::new(),
-    };
+    let bins = parts::to_bins([keys.bins.key()], 1);
     let empty = Targets::empty(1, expiry("targets", validity.targets, now)?);
-    Ok(Targets { delegations: Some(delegations), ..empty })
+    Ok(Targets { delegations: Some(bins), ..empty })
 }
 
 fn bins_role(
@@ -245,22 +224,9 @@ fn bins_role(
     validity: &ValidityConfig,
     now: Timestamp,
 ) -> Result<Targets, RepositoryError> {
-    let RoleKeys { keyids, threshold, .. } = role_keys(&keys.online);
-    let succinct = SuccinctRoles {
-        bit_length: bins.trailing_zeros(),
-        keyids,
-        name_prefix: "bins".into(),
-        threshold,
-        extra: BTreeMap::new(),
-    };
-    let delegations = Delegations {
-        keys: key_map(&[&keys.online]),
-        roles: None,
-        succinct_roles: Some(succinct),
-        extra: BTreeMap::new(),
-    };
+    let each = parts::to_each_bin([keys.online.key()], 1, bins.trailing_zeros(), parts::PREFIX);
     let empty = Targets::empty(1, expiry("bins", validity.bins, now)?);
-    Ok(Targets { delegations: Some(delegations), ..empty })
+    Ok(Targets { delegations: Some(each), ..empty })
 }
 
 fn snapshot_role(
