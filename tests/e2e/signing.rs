@@ -14,6 +14,7 @@ use crate::support::hostile::Hostile;
 use crate::support::http::get;
 use crate::support::packages::{Package, wheel};
 use crate::support::sidecar::{Setup, Sidecar, countersign, tree};
+use crate::support::tools::{need, python};
 use crate::support::{eventually, secs};
 
 /// A mounted Secret: `online.pem` leads through `..data` to a folder of its own, which the kubelet swaps.
@@ -145,6 +146,67 @@ fn a_secret_that_the_kubelet_swaps_is_taken_up() {
     assert!(sidecar.metric("countersign_signatures_total", &[("backend", "file")]) > 0.0);
     assert_eq!(sidecar.metric("countersign_signatures_total", &[("backend", "vault")]), 0.0);
     sidecar.expect_logged(&["an online key was loaded", "online.pem"]);
+    sidecar.stop();
+}
+
+/// Through a signer program that fails for a while, and says that it is worth another try.
+#[test]
+fn publications_wait_for_a_key_that_is_away() {
+    need!(Python);
+    let upstream = Hostile::start();
+    let files = ["1.0", "2.0", "3.0", "4.0"].map(|version| wheel("qx-waits", version));
+    upstream.list(&["qx-waits"]);
+    publish(&upstream, &[&files[0]]);
+    let setup = Setup::bare(&upstream.simple_url()).set("watch.interval", "1s").bins(16);
+    let sidecar = setup.start();
+    sidecar.wait_for(&files[0]);
+    let setup = sidecar.stop();
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, away) = (folder.path().join("key.pem"), folder.path().join("away"));
+    fs::rename(setup.data().join("online.pem"), &key).expect("a move");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients/signer.py");
+    let words = [&python("python"), &script, &key, &away].map(|path| path.display().to_string());
+    let uri = format!("command:{}", words.join(" "));
+    fs::write(&away, "").expect("a file");
+    // It starts without a key, and serves what was published.
+    let setup = setup.set("signing.online", vec![uri]).set("signing.reload", "500ms");
+    let sidecar = setup.set("signing.timeout", "60s").start();
+    publish(&upstream, &[&files[0], &files[1]]);
+    let waits = |sidecar: &Sidecar| {
+        wait_for_note(sidecar, "publishing", "publications wait: ");
+        assert_eq!(sidecar.metric("countersign_signing_waits", &[]), 1.0);
+        assert_eq!(sidecar.metric("countersign_publication_failures_total", &[]), 0.0);
+    };
+    wait_for_note(&sidecar, "signer", "unplugged");
+    waits(&sidecar);
+    assert_eq!(sidecar.metric("countersign_signing_keys", &[("state", "away")]), 1.0);
+    assert_eq!(sidecar.listed(&files[0]), Some(files[0].sha256()));
+    assert_eq!(sidecar.listed(&files[1]), None);
+    fs::remove_file(&away).expect("an end");
+    let listed = |file: &Package| {
+        // The longest pause is 30 s.
+        eventually("a publication", secs(180), || {
+            sidecar.listed(file).filter(|listed| *listed == file.sha256())
+        });
+    };
+    listed(&files[1]);
+    wait_for_no_note(&sidecar, "publishing");
+
+    // Once it has the key, that may be away again.
+    fs::write(&away, "").expect("a file");
+    publish(&upstream, &[&files[0], &files[1], &files[2]]);
+    waits(&sidecar);
+    assert_eq!(get(&format!("{}timestamp.json", sidecar.metadata_url())).status, 200);
+    fs::remove_file(&away).expect("an end");
+    listed(&files[2]);
+    assert!(sidecar.metric("countersign_signatures_total", &[("backend", "command")]) > 0.0);
+    assert!(sidecar.metric("countersign_signing_failures_total", &[("backend", "command")]) > 0.0);
+
+    // Whoever stops it does not wait for the key.
+    fs::write(&away, "").expect("a file");
+    publish(&upstream, &files.each_ref());
+    waits(&sidecar);
     sidecar.stop();
 }
 

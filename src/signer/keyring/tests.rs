@@ -189,12 +189,9 @@ impl Signer for Slow {
 #[tokio::test(start_paused = true)]
 async fn a_signature_comes_in_time_or_is_given_up_and_both_are_counted() {
     let metrics = Arc::new(Metrics::new().unwrap());
-    let measured = |inner: Arc<dyn Signer>| Measured {
-        inner,
-        uri: "command:x".into(),
-        timeout: Duration::from_secs(10),
-        metrics: metrics.clone(),
-    };
+    let limit = Duration::from_secs(10);
+    let measured =
+        |inner: Arc<dyn Signer>| Measured::new(inner, "command:x".into(), limit, metrics.clone());
     let file = FileSigner::generate().unwrap();
     measured(Arc::new(file)).sign(b"x").await.unwrap();
     assert_eq!(metrics.signatures.of(Backend::File).get(), 1);
