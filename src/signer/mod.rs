@@ -1,7 +1,10 @@
 //! Private keys. Each kind of key is a [`Signer`].
 
+mod command;
 mod file;
+mod hygiene;
 mod keyring;
+mod pkcs11;
 mod private_file;
 mod public_file;
 mod uri;
@@ -14,8 +17,11 @@ use futures::future::BoxFuture;
 use crate::tuf::canonical::{self, CanonicalError};
 use crate::tuf::{Key, Role, Signature, Signed};
 
-pub use file::FileSigner;
+pub use file::{FileSigner, KeyType};
+pub use hygiene::keep_out_of_core_dumps;
 pub use keyring::Keyring;
+pub use pkcs11::generate as generate_in_token;
+pub use private_file::read_secret as read_passphrase;
 pub use public_file::{read_public, write_public};
 pub use uri::{KeyUri, Opening, open};
 
@@ -133,6 +139,17 @@ impl SignerError {
     /// Whether the same may succeed later, without anybody changing anything here.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Away { .. })
+    }
+}
+
+/// The signature, where it is one of `key` over `message`: a device that is broken must not publish.
+fn checked(uri: &str, key: &Key, message: &[u8], signature: String) -> Result<String, SignerError> {
+    match key.verify(message, &signature) {
+        Ok(()) => Ok(signature),
+        Err(_) => Err(SignerError::Refused {
+            uri: uri.into(),
+            reason: "it gave a signature that does not verify with its public key".into(),
+        }),
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, SignerError> {
 ///
 /// # Errors
 /// As [`read`], and where nothing is in it.
-pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, SignerError> {
+pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, SignerError> {
     let text = read(path)?;
     let secret = text.strip_suffix('\n').unwrap_or(&text);
     let secret = secret.strip_suffix('\r').unwrap_or(secret);
