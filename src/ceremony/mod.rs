@@ -12,7 +12,6 @@ mod init;
 mod keys;
 pub mod merge;
 mod parts;
-mod public;
 pub mod review;
 pub mod sign;
 mod signed;
@@ -22,7 +21,6 @@ pub use given::{Founded, Founding};
 pub use import::{Imported, import};
 pub use init::{InitError, InitOptions, Initialized, init};
 pub use keys::KeyFolder;
-pub use public::{PublicKeyError, read_public};
 pub use signed::init_signed;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
+use crate::signer::keep_out_of_core_dumps;
 use crate::telemetry::log as logging;
 
 pub mod allow;
@@ -23,6 +24,7 @@ pub mod import;
 pub mod index_flags;
 pub mod init;
 pub mod inspect;
+pub mod key;
 pub mod log;
 mod open;
 mod progress;
@@ -73,6 +75,9 @@ pub enum Command {
     /// Take over a TUF repository that was made elsewhere.
     #[command(long_about = import::ABOUT)]
     Import(import::Args),
+    /// Make keys, and show their public halves.
+    #[command(long_about = key::ABOUT)]
+    Key(key::Args),
     /// Show a repository: roles, versions, expiries, keys, bins and targets.
     #[command(long_about = inspect::ABOUT)]
     Inspect(inspect::Args),
@@ -132,6 +137,7 @@ impl Command {
             Self::Serve(args) => serve::run(*args, environment).await,
             Self::Init(args) => init::run(args, environment).await,
             Self::Import(args) => import::run(args, environment).await,
+            Self::Key(args) => key::run(args).await,
             Self::Inspect(args) => inspect::run(args, environment).await,
             Self::Check(args) => check::run(args, environment).await,
             Self::Allow(args) => allow::run(args, environment).await,
@@ -150,6 +156,19 @@ impl Command {
             Self::Bundle(args) => bundle::run(args).await,
             Self::Tuf(args) => tuf::run(args, environment).await,
         }
+    }
+
+    /// Whether it never has private keys: programs that these start may dump core as they like.
+    fn is_of_clients(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_)
+                | Self::Gateway(_)
+                | Self::Bundle(_)
+                | Self::Tuf(_)
+                | Self::Trust(_)
+                | Self::Check(_)
+        )
     }
 
     /// What is logged where nobody says: commands that answer on standard output log only what went wrong.
@@ -182,6 +201,9 @@ pub fn main() -> ExitCode {
 fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let filter = environment.log_filter().unwrap_or(cli.command.log_filter());
     logging::init(cli.command.log_format(), filter)?;
+    if !cli.command.is_of_clients() {
+        keep_out_of_core_dumps().context("cannot forbid core dumps, which would hold the keys")?;
+    }
     install_crypto_provider();
     // Reads FAILPOINTS; see `store::failpoint`.
     #[cfg(feature = "failpoints")]

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use crate::ceremony::case::{Case, Paths};
 use crate::ceremony::draft::{Delegation, HolderKey, RoleEdit, parse_expires};
 use crate::ceremony::file::Kind;
-use crate::ceremony::{PublicKeyError, read_public};
 use crate::cli::Usage;
 use crate::config::ValidityConfig;
+use crate::signer::{SignerError, read_public};
 use crate::tuf::{Expiry, Key};
 
 /// What a file is judged beside.
@@ -95,7 +95,7 @@ impl FromStr for Delegate {
 }
 
 impl Delegate {
-    pub(super) fn read(&self) -> Result<Delegation, PublicKeyError> {
+    pub(super) fn read(&self) -> Result<Delegation, SignerError> {
         let key = read_public(&self.public)?;
         Ok(Delegation { name: self.name.clone(), paths: self.paths.clone(), key })
     }
@@ -106,15 +106,15 @@ pub(super) fn role_edit(
     holders: &[Held],
     remove: &[String],
     threshold: Option<u64>,
-) -> Result<RoleEdit, PublicKeyError> {
+) -> Result<RoleEdit, SignerError> {
     let read =
         |held: &Held| Ok(HolderKey { name: held.name.clone(), key: read_public(&held.public)? });
-    let add = holders.iter().map(read).collect::<Result<_, PublicKeyError>>()?;
+    let add = holders.iter().map(read).collect::<Result<_, SignerError>>()?;
     Ok(RoleEdit { add, remove: remove.to_vec(), threshold })
 }
 
 /// Reads public keys.
-pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<Key>, PublicKeyError> {
+pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<Key>, SignerError> {
     files.iter().map(|file| read_public(file)).collect()
 }
 
