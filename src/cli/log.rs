@@ -259,6 +259,7 @@ mod tests {
             renewed: 3,
             roles: vec![RoleRecord { role: "bins".into(), version: 2, sha256 }],
             beside: None,
+            timestamp: None,
         }
     }
 

@@ -127,6 +127,7 @@ impl Writer {
             renewed,
             roles,
             beside: base.beside.as_deref().cloned(),
+            timestamp: None,
         };
         if !self.write_commit(&commit).await? {
             return Ok(false);

@@ -34,6 +34,9 @@ pub struct Commit {
     /// Who signs timestamp and snapshot beside those that the newest root names; every later commit carries it on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
+    /// The version of the timestamp that shows it first, where clients have seen lower ones: of a repository that was taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<u64>,
 }
 
 /// A version of an offline role that a commit publishes. That of a root is recorded just before it becomes visible.

@@ -95,9 +95,10 @@ impl Writer {
             // An init that was interrupted before its last step.
             None => {
                 let number = load::commits_from(&store, 1).await?.pop();
-                let base =
-                    load::base(&store, number.ok_or(RepositoryError::Missing)?, None).await?;
-                let first = write_timestamp(&store, &online, &base, 1, watch.now()).await?;
+                let number = number.ok_or(RepositoryError::Missing)?;
+                let base = load::base(&store, number, None).await?;
+                let version = load::commit(&store, number).await?.timestamp.unwrap_or(1);
+                let first = write_timestamp(&store, &online, &base, version, watch.now()).await?;
                 first.ok_or(RepositoryError::Missing)?
             }
         };

@@ -38,6 +38,7 @@ fn commit(number: u64, at: i64, projects: &[&str]) -> Commit {
         renewed: 0,
         roles: Vec::new(),
         beside: None,
+        timestamp: None,
     }
 }
 
