@@ -261,11 +261,20 @@ impl Writer {
             return Ok(());
         }
         let known = self.base.commit;
-        let mut commits = load::commits_from(&self.store, known).await?;
-        if commits.first() != Some(&known) {
-            return Err(RepositoryError::Ahead { what: "commit", known });
-        }
-        let newest = commits.pop().unwrap_or(known);
+        let mut tries = 0;
+        let (commits, newest, base) = loop {
+            let mut commits = load::commits_from(&self.store, known).await?;
+            if commits.first() != Some(&known) {
+                return Err(RepositoryError::Ahead { what: "commit", known });
+            }
+            let newest = commits.pop().unwrap_or(known);
+            let base = load::base_by(&self.store, newest, Some(&self.base), Trust::Chain).await?;
+            tries += 1;
+            // Its root may have come after the list, and what that accepts as well.
+            if !base.outdated || tries > 1 {
+                break (commits, newest, base);
+            }
+        };
         let base = load::base_by(&self.store, newest, Some(&self.base), Trust::Chain).await?;
         let missed: Vec<u64> =
             commits.into_iter().chain([newest]).filter(|number| *number > known).collect();

@@ -89,10 +89,9 @@ pub enum RolesError {
         /// How many clients take.
         most: usize,
     },
-    /// What is published cannot be signed again under the newest root.
+    /// What is there is signed by keys that the newest root does not name.
     #[error(
-        "root {0} does not accept what is published: publish a targets that is signed by the keys that it names \
-         (`countersign targets publish`)"
+        "root {0} does not accept what is there: it is signed again, by the keys that this root names, before anything else"
     )]
     Outdated(u64),
 }

@@ -15,7 +15,7 @@ use crate::store::{Store, layout};
 use super::super::simulation::world::Fate;
 use super::super::site::{Site, edit, minutes, publish as publish_page, release_all, try_to};
 use super::super::support::page;
-use super::holders::{Holder, Holders, accepted_since, just_root, new_key, ring};
+use super::holders::{Holder, Holders, accepted_since, just_bins, just_root, new_key, ring};
 
 /// A site with one project, its holders, the old key and the new one.
 async fn scene() -> (Site, Holders, Holder, Holder) {
@@ -80,7 +80,7 @@ async fn others_publish_between_any_two_steps_of_a_new_root() {
         accepted_since(&site.store(), 1).await;
         release(&site, &task, usize::MAX, 1).await;
         task.await.unwrap().unwrap();
-        let mut end = fast(&site, &[&new]).await;
+        let mut end = fast(&site, &[&old, &new]).await;
         publish_page(&mut end, &page("demo", &[("demo-4.tar.gz", "4")])).await;
         assert_eq!(end.base().root.signed.version, 2);
         if ended {
@@ -140,6 +140,9 @@ async fn who_slept_with_a_key_that_is_no_longer_trusted_is_passed_over() {
         accepted_since(&site.store(), 2).await;
         release(&site, &task, usize::MAX, 2).await;
         let _ = task.await.unwrap();
+        // The stolen key signed the bins, too.
+        let bins = holders.bins(&site.store(), 2, "again", &new).await;
+        b.publish_roles(&just_bins(&bins), &|_, _| ()).await.unwrap();
         publish_page(&mut b, &page("demo", &[("demo-3.tar.gz", "3")])).await;
         accepted_since(&site.store(), 2).await;
         if ended {

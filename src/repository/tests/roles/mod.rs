@@ -128,9 +128,13 @@ async fn a_lost_online_key_is_replaced_and_what_is_left_is_signed_again_before_i
             assert_eq!(again.gap, !visible, "{fault:?} {writes}");
             assert!(first.is_ok_and(|first| first.gap) || fault != Fault::Fails || writes < 4);
             accepted_since(&bench.store, 2).await;
+            // The lost key signed the bins, too.
             let running = bench.open_with(with(&bench, &[&new])).await.unwrap();
+            let bins = holders.bins(&bench.store, 4, "bins", &new).await;
+            running.publisher.publish_roles(just_bins(&bins)).await.unwrap();
             running.publish(&page("demo", &[("demo-2.0.tar.gz", "two")])).await.unwrap();
             running.stop().await;
+            accepted_since(&bench.store, 2).await;
         }
     }
 }
