@@ -275,7 +275,6 @@ impl Writer {
                 break (commits, newest, base);
             }
         };
-        let base = load::base_by(&self.store, newest, Some(&self.base), Trust::Chain).await?;
         let missed: Vec<u64> =
             commits.into_iter().chain([newest]).filter(|number| *number > known).collect();
         if missed.len() > MISSED {
