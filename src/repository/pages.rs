@@ -7,9 +7,10 @@ use crate::store::layout;
 use crate::tuf::{Digest, TargetFile, TargetPath};
 
 use super::cache::{CacheKey, Cached};
+use super::load::{self, Trust};
 use super::published::{Base, Published};
 use super::reader::{document, length};
-use super::{Document, Repository, RepositoryError, load, page_path};
+use super::{Document, Repository, RepositoryError, page_path};
 
 /// Older versions of a bin that are searched for a page, at the most.
 const VERSIONS: usize = 64;
@@ -55,21 +56,45 @@ impl Repository {
         }
         match self.0.superseded.find(project, format, digest).await {
             Some(target) => self.load_page(&path, &target).await,
-            None => self.find_superseded(base, &path, digest).await,
+            None => match self.find_superseded(base, base, &path, digest).await? {
+                Some(page) => Ok(Some(page)),
+                None => match self.former().await? {
+                    Some(former) => self.find_superseded(&former, base, &path, digest).await,
+                    None => Ok(None),
+                },
+            },
         }
     }
 
-    /// The page `path` with this hash, named by an older version of its bin, down to the one of a grace period ago.
+    /// What was published a grace period ago, where other bins have taken the place of its bins since.
+    async fn former(&self) -> Result<Option<Base>, RepositoryError> {
+        let now = self.0.watch.store_now();
+        let first = self.0.horizon.last_before_grace(now).or_else(|| self.0.horizon.after(0));
+        let Some(first) = first else { return Ok(None) };
+        let base = &self.published().base;
+        match load::shown_by(&self.0.store, first, Some(base), Trust::Chain).await {
+            Ok(shown) if shown.base.bins.signed.version < base.bins.signed.version => {
+                Ok(Some(shown.base))
+            }
+            // Collected, or the same.
+            Ok(_) | Err(RepositoryError::Damaged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The page `path` with this hash, named by an older version of its bin, down to the one of a grace period ago; `base`
+    /// says which bin, and `newest` which version of it came last.
     async fn find_superseded(
         &self,
         base: &Base,
+        newest: &Base,
         path: &TargetPath,
         digest: Digest,
     ) -> Result<Option<Arc<Document>>, RepositoryError> {
         let name = base.succinct.bin_of(path.as_str());
-        let Some(newest) = base.version_of(&name) else { return Ok(None) };
+        let Some(newest) = newest.version_of(&name) else { return Ok(None) };
         let oldest = self.oldest(&name).await?;
-        for version in (oldest..newest).rev().take(VERSIONS) {
+        for version in (oldest..=newest).rev().take(VERSIONS) {
             // Versions have gaps.
             let bin = match self.bin_version(base, version, &name).await {
                 Err(RepositoryError::Damaged { .. }) => continue,

@@ -203,6 +203,15 @@ impl Export<'_> {
             let bytes = load::object(self.store, &name).await?;
             self.folder.put(&name, &bytes).await?;
         }
+        // Names that no longer delegate: the snapshot lists them on.
+        for (file, entry) in &base.snapshot.signed.meta {
+            let role = file.strip_suffix(".json").unwrap_or(file);
+            if !matches!(role, "targets" | "bins") && !base.succinct.has(role) {
+                let name = layout::metadata(entry.version, role);
+                let bytes = load::object(self.store, &name).await?;
+                self.folder.put(&name, &bytes).await?;
+            }
+        }
         let snapshot = layout::metadata(base.snapshot.signed.version, "snapshot");
         self.folder.put(&snapshot, &base.snapshot_document.bytes).await
     }

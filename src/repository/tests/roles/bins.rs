@@ -14,7 +14,7 @@ use crate::store::{Store, layout};
 use crate::tuf::{Digest, MetaFile};
 
 use super::super::retired;
-use super::super::site::{GRACE, Site, edit, minutes, publish as publish_page, try_to};
+use super::super::site::{GRACE, Site, edit, has_pinned, minutes, publish as publish_page, try_to};
 use super::super::support::{Bench, Blocks, Fault, Running, page, project};
 use super::holders::{Holders, accepted_since, just_bins};
 use super::{FAULTS, publish, scene, with};
@@ -190,6 +190,12 @@ async fn replicas_and_the_collector_follow() {
         assert!(b.repository().metadata(version, &name).await.unwrap().is_some(), "{name}");
     }
     assert!(b.repository().metadata(1, "bins").await.unwrap().is_some());
+    // Its page is another meanwhile: who verified the old bin still gets the old one, from a replica that knows of neither.
+    let middle = page("demo", &[("demo-1.tar.gz", "1"), ("demo-1.5.tar.gz", "5")]);
+    publish_page(&mut a, &middle).await;
+    let c = site.writer().await;
+    assert!(has_pinned(c.repository(), &old, signed.digest).await);
+    publish_page(&mut a, &old).await;
     let again = b.repository().page(&old.name, Format::Json).await.unwrap().unwrap();
     assert_eq!(again.digest, signed.digest);
     // And who writes there goes on with it.
