@@ -12,6 +12,7 @@ use crate::telemetry::log as logging;
 pub mod allow;
 pub mod block;
 pub mod bundle;
+pub mod ceremony;
 pub mod check;
 mod environment;
 pub mod export;
@@ -19,6 +20,7 @@ mod flags;
 pub mod fsck;
 pub mod gateway;
 pub mod gc;
+pub mod import;
 pub mod index_flags;
 pub mod init;
 pub mod inspect;
@@ -70,6 +72,9 @@ pub enum Command {
     /// Make a repository: the roles and their keys.
     #[command(long_about = init::ABOUT)]
     Init(init::Args),
+    /// Take over a TUF repository that was made elsewhere.
+    #[command(long_about = import::ABOUT)]
+    Import(import::Args),
     /// Make keys, and show their public halves.
     #[command(long_about = key::ABOUT)]
     Key(key::Args),
@@ -100,6 +105,15 @@ pub enum Command {
     /// Show the journal: what was published, when and by whom.
     #[command(long_about = log::ABOUT)]
     Log(log::Args),
+    /// Change the root: draft, review, sign and merge its next version.
+    #[command(long_about = ceremony::root::ABOUT)]
+    Root(ceremony::root::Args),
+    /// Change targets: draft, review, sign and merge its next version.
+    #[command(long_about = ceremony::targets::ABOUT)]
+    Targets(ceremony::targets::Args),
+    /// Change bins: draft, review, sign and merge its next version.
+    #[command(long_about = ceremony::bins::ABOUT)]
+    Bins(ceremony::bins::Args),
     /// Say which root is trusted for which index.
     #[command(long_about = trust::ABOUT)]
     Trust(trust::Args),
@@ -122,6 +136,7 @@ impl Command {
         match self {
             Self::Serve(args) => serve::run(*args, environment).await,
             Self::Init(args) => init::run(args, environment).await,
+            Self::Import(args) => import::run(args, environment).await,
             Self::Key(args) => key::run(args).await,
             Self::Inspect(args) => inspect::run(args, environment).await,
             Self::Check(args) => check::run(args, environment).await,
@@ -132,6 +147,9 @@ impl Command {
             Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
+            Self::Root(args) => ceremony::root::run(args, environment).await,
+            Self::Targets(args) => ceremony::targets::run(args, environment).await,
+            Self::Bins(args) => ceremony::bins::run(args, environment).await,
             Self::Trust(args) => trust::run(args).await,
             Self::Run(args) => run::run(*args, environment).await,
             Self::Gateway(args) => gateway::run(*args, environment).await,

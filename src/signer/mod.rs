@@ -17,6 +17,7 @@ use futures::future::BoxFuture;
 use crate::tuf::canonical::{self, CanonicalError};
 use crate::tuf::{Key, Role, Signature, Signed};
 
+pub use crate::telemetry::Backend;
 pub use file::{FileSigner, KeyType};
 pub use hygiene::keep_out_of_core_dumps;
 pub use keyring::Keyring;
@@ -25,34 +26,10 @@ pub use private_file::read_secret as read_passphrase;
 pub use public_file::{read_public, write_public};
 pub use uri::{KeyUri, Opening, open};
 
-/// Where a key lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Backend {
-    /// A PKCS#8 file.
-    File,
-    /// A token, through a PKCS#11 module.
-    Pkcs11,
-    /// HashiCorp Vault or OpenBao.
-    Vault,
-    /// AWS KMS.
-    AwsKms,
-    /// A program of the operator's.
-    Command,
-}
-
 impl Backend {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::File, Self::Pkcs11, Self::Vault, Self::AwsKms, Self::Command];
-
     /// The URI's scheme, and the label of metrics.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Pkcs11 => "pkcs11",
-            Self::Vault => "vault",
-            Self::AwsKms => "awskms",
-            Self::Command => "command",
-        }
+        self.as_str()
     }
 }
 

@@ -83,7 +83,7 @@ impl FromStr for KeyUri {
     /// A text without one of the schemes is a path.
     fn from_str(text: &str) -> Result<Self, SignerError> {
         let scheme = text.split_once(':').map(|(scheme, _)| scheme);
-        let backend = Backend::ALL.into_iter().find(|backend| Some(backend.name()) == scheme);
+        let backend = Backend::ALL.iter().copied().find(|backend| Some(backend.name()) == scheme);
         match (backend, scheme) {
             (Some(backend), _) => Self { backend, text: text.to_owned() }.checked(),
             (None, Some(scheme)) if !scheme.contains('/') => {

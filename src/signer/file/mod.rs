@@ -150,6 +150,14 @@ fn decrypt(der: &SecretDocument, passphrase: &str) -> Result<SecretDocument, &'s
         .map_err(|_| "it is encrypted, and the passphrase is not the right one")
 }
 
+#[cfg(test)]
+impl From<ed25519_dalek::SigningKey> for FileSigner {
+    fn from(secret: ed25519_dalek::SigningKey) -> Self {
+        let public = Key::ed25519(secret.verifying_key().as_bytes());
+        Self { secret: Secret::Ed25519(secret), public, uri: "file:".into() }
+    }
+}
+
 impl Signer for FileSigner {
     fn key(&self) -> &Key {
         &self.public
