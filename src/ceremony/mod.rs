@@ -1,5 +1,6 @@
 //! What needs offline keys: making a trust root, and its next versions.
 
+pub mod case;
 pub mod check;
 pub mod draft;
 pub mod file;
@@ -9,8 +10,10 @@ pub mod holders;
 mod import;
 mod init;
 mod keys;
+pub mod merge;
 mod parts;
-mod public;
+pub mod review;
+pub mod sign;
 mod signed;
 pub mod words;
 
@@ -18,7 +21,6 @@ pub use given::{Founded, Founding};
 pub use import::{Imported, import};
 pub use init::{InitError, InitOptions, Initialized, init};
 pub use keys::KeyFolder;
-pub use public::{PublicKeyError, read_public};
 pub use signed::init_signed;
 
 #[cfg(test)]

@@ -218,6 +218,6 @@ impl Slot {
         metrics: &Arc<Metrics>,
     ) -> Arc<dyn Signer> {
         let (uri, timeout) = (self.uri.to_string(), how.timeout);
-        Arc::new(Measured { inner, uri, timeout, metrics: metrics.clone() })
+        Arc::new(Measured::new(inner, uri, timeout, metrics.clone()))
     }
 }
