@@ -1,5 +1,6 @@
-//! What needs offline keys: making a trust root.
+//! What needs offline keys: making a trust root, and its next versions.
 
+pub mod check;
 mod init;
 mod keys;
 
