@@ -27,7 +27,7 @@ fn word_for_word() {
             play.refreshes += clients.stop();
         }
         if let Some(thief) = thief {
-            thief.has_lost(&play.shop.wanted());
+            thief.has_lost(&play.shop.wanted(), &play.kept);
         }
     }
     assert!(play.publications >= 9, "{} publications", play.publications);
@@ -108,7 +108,7 @@ impl Play {
     /// Somebody has the online key, and uses it in two ways.
     fn theft(&mut self) -> Thief {
         let place = self.place();
-        let thief = Thief::between(&place, &self.stage, &self.shop);
+        let mut thief = Thief::between(&place, &self.stage, &self.shop);
         thief.takes_over(&mut self.stage, &self.shop, &self.kept);
         thief
     }

@@ -27,8 +27,10 @@ pub struct Thief {
     deceived: [Client; 3],
     /// Clients that ask for the first time, or ask the sidecar, afterwards.
     place: Place,
-    /// Never at the mirror.
-    evil: Package,
+    /// Where the sidecar looks while the thief has it.
+    shop: Shop,
+    /// A project, and a newer file of a project that is there, which the mirror never had.
+    evil: [Package; 2],
 }
 
 impl Thief {
@@ -40,7 +42,8 @@ impl Thief {
         for client in &deceived {
             client.finds(&shop.wanted());
         }
-        let evil = wheel("qx-evil", "6.6");
+        let newer = Wheel::new(&shop.files()[0].project, "6.6").mark("evil").build();
+        let evil = [wheel("qx-evil", "6.6"), newer];
         // The key that is in use is the newest.
         let folder = stage.home("sidecar").join("countersign-data/online");
         let keys = fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
@@ -48,65 +51,59 @@ impl Thief {
         let stolen = FileSigner::load(&stolen.expect("a key")).expect("a key");
         let keys = Keys { online: Arc::new(stolen), ..Keys::strange() };
         let mut forged = Repository::at(&format!("{}/tuf/metadata/", place.origin), keys);
-        let path = target_path(&evil);
-        let target =
-            TargetFile::new(Digest::of(&evil.bytes), evil.bytes.len() as u64, None);
+        let path = target_path(&evil[0]);
+        let (hash, length) = (Digest::of(&evil[0].bytes), evil[0].bytes.len() as u64);
         let bin = forged.bin_for(&path);
         let role = forged.roles.get_mut(&bin).expect("a bin");
-        role.targets.insert(path.clone(), target);
+        role.targets.insert(path.clone(), TargetFile::new(hash, length, None));
         role.version = FAR;
         forged.sign_role(&bin);
         (forged.snapshot.version, forged.timestamp.version) = (FAR, FAR);
         forged.announce();
         attacker.serve(&forged);
-        attacker.instead(attacker::Place::file(&evil), Lie::bytes(evil.bytes.clone()));
+        attacker.instead(attacker::Place::file(&evil[0]), Lie::bytes(evil[0].bytes.clone()));
         for client in &deceived {
-            client.finds(&[(path.clone(), Some(evil.sha256()))].into());
+            client.finds(&[(path.clone(), Some(evil[0].sha256()))].into());
         }
-        Self { attacker, deceived, place: place.clone(), evil }
+        Self { attacker, deceived, place: place.clone(), shop: Shop::open("qx-false"), evil }
     }
 
     /// Has the sidecar, and lets it sign what another mirror has; with versions that are far ahead.
-    pub fn takes_over(&self, stage: &mut Stage, shop: &Shop, others: &[Client]) {
+    pub fn takes_over(&mut self, stage: &mut Stage, shop: &Shop, others: &[Client]) {
         let timestamp = get(&format!("{}/tuf/metadata/timestamp.json", stage.origin())).json();
         let good = timestamp["signed"]["meta"]["snapshot.json"]["version"].as_u64();
         stage.good = good.expect("a version");
-        let mut false_shop = Shop::open("qx-false");
-        for file in shop.files() {
-            false_shop.put(file);
+        for file in shop.files().iter().chain(&self.evil[..1]) {
+            self.shop.put(file);
         }
-        false_shop.put(&self.evil);
-        // A file that is there already cannot be given other bytes, so a newer one is added to its project.
-        let known = &shop.files()[0];
-        let newer = Wheel::new(&known.project, "6.6").mark("evil").build();
-        false_shop.mirror.publish(&[known, &newer]);
+        // What is there already cannot be given other bytes; it is listed with what is new.
+        self.shop.mirror.publish(&[&shop.files()[0], &self.evil[1]]);
         let serve = "countersign serve --config countersign.toml";
         stage.stop();
-        stage.other_mirror = Some(false_shop.mirror.origin());
+        stage.other_mirror = Some(self.shop.mirror.origin());
         stage.serve("sidecar", serve);
-        for file in [&self.evil, &newer] {
+        for file in &self.evil {
             wait_for(&stage.origin(), file);
         }
         stage.stop();
-        let forward = format!("countersign restore --advance --past {FORWARD} --config countersign.toml\n");
-        stage.type_in("sidecar", &forward);
+        let forward = "countersign restore --advance --config countersign.toml --past";
+        stage.type_in("sidecar", &format!("{forward} {FORWARD}\n"));
         stage.serve("sidecar", serve);
-        let seen = [&self.evil, &newer].map(|file| (target_path(file), Some(file.sha256())));
+        let seen = self.evil.iter().map(|file| (target_path(file), Some(file.sha256())));
+        let seen = seen.collect();
         for client in others {
-            client.finds(&seen.clone().into());
+            client.finds(&seen);
         }
         stage.other_mirror = None;
     }
 
     /// After the recovery: everything of the thief's is gone, also for those who believed it.
-    pub fn has_lost(self, honest: &Wanted) {
-        let mut wanted = honest.clone();
-        wanted.insert(target_path(&self.evil), None);
-        let project = honest.keys().next().and_then(|path| path.split('/').nth(1));
-        let newer = Wheel::new(project.expect("a project"), "6.6").mark("evil").build();
-        wanted.insert(target_path(&newer), None);
+    pub fn has_lost(self, honest: &Wanted, others: &[Client]) {
         self.attacker.leave();
-        for client in self.deceived.iter().chain(&self.place.clients()) {
+        let gone = self.evil.iter().map(|file| (target_path(file), None));
+        let wanted = honest.clone().into_iter().chain(gone).collect();
+        let new = self.place.clients();
+        for client in self.deceived.iter().chain(others).chain(&new) {
             client.finds(&wanted);
         }
     }
