@@ -15,7 +15,7 @@ import time
 
 passphrase, seconds, script = sys.argv[1:]
 ANSWERS = [
-    (re.compile(rb"passphrase[^\n]*: ?$", re.IGNORECASE), passphrase),
+    (re.compile(rb"(passphrase|again)[^\n]*: ?$", re.IGNORECASE), passphrase),
     (re.compile(rb"(\[y/n\]|\(y/n\)|\(yes/no\))[^\n]*$", re.IGNORECASE), "y"),
 ]
 
