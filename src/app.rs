@@ -17,7 +17,6 @@ use crate::index::Links;
 use crate::proxy::{self, Proxy, ProxyParts};
 use crate::repository::{Collector, Contents, Mode, Publisher, PublisherConfig};
 use crate::serving::tls;
-use crate::signer::Keyring;
 use crate::spool::Spool;
 use crate::store::{Store, StoreError, StoreLocation, layout};
 use crate::telemetry::{AdminState, Metrics, Readiness, admin};
@@ -25,6 +24,12 @@ use crate::time::Clock;
 use crate::tuf::{Digest, bins};
 use crate::upstream::Upstream;
 use crate::watch::{self, Watcher, WatcherParts};
+
+mod expiry;
+mod keys;
+
+use expiry::Warnings;
+pub use keys::open_keys;
 
 /// The folder of verified files, below the data folder.
 const SPOOL: &str = "spool";
@@ -64,12 +69,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 
     let location = StoreLocation::of(&config)?;
     let store = open_store(&config)?.with_metrics(metrics.clone());
-    let keys = KeyFolder::new(&config.data);
+    let folder = KeyFolder::new(&config.data);
     // Before anything is made: a mirror that wants a login is not opened.
     let listed = watch::probe(&upstream, config.access).await?;
     test(&store).await.with_context(|| format!("cannot use the store {location}"))?;
-    let root = ensure_repository(&config, &location, &store, &keys, listed).await?;
-    let publishing = publishing(&config, &metrics, &readiness)?;
+    let root = ensure_repository(&config, &location, &store, &folder, listed).await?;
+    let publishing = publishing(&config, &metrics, &readiness).await?;
+    let keyring = publishing.keyring.clone();
     let (publisher, repository, publishing) = Publisher::open(store.clone(), publishing).await?;
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
     readiness.met("repository");
@@ -94,6 +100,20 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         watcher.clone(),
         config.clone(),
         metrics.clone(),
+        last.clone(),
+    ));
+    let warnings = Warnings {
+        repository: repository.clone(),
+        validity: config.validity.clone(),
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+    };
+    tokio::spawn(warnings.run(last.clone()));
+    tokio::spawn(keys::keep(
+        keyring,
+        repository.clone(),
+        readiness.clone(),
+        config.signing.reload,
         last.clone(),
     ));
     tokio::spawn(show_spool(spool.clone(), metrics.clone(), last.clone()));
@@ -134,7 +154,7 @@ async fn ensure_repository(
     config: &Config,
     location: &StoreLocation,
     store: &Store,
-    keys: &KeyFolder,
+    folder: &KeyFolder,
     listed: Option<usize>,
 ) -> anyhow::Result<Digest> {
     if store.list(layout::TIMESTAMPS).await?.is_empty() {
@@ -150,12 +170,19 @@ async fn ensure_repository(
                 config.data.display()
             );
         }
+        if !keys::makes_its_key(config) {
+            anyhow::bail!(
+                "there is no repository in {}, and signing.online does not name the key that is made with one, file:online.pem: \
+                 make it with `countersign init` first",
+                config.data.display()
+            );
+        }
         let bins = bins_for(config, listed);
         tracing::info!(bins, data = %config.data.display(), "no repository yet: making one");
         let options = InitOptions { bins, validity: config.validity.clone() };
-        let made = init(store, keys, &options, |_| ()).await?;
+        let made = init(store, folder, &options, |_| ()).await?;
         tracing::warn!(
-            offline_keys = %keys.offline().display(),
+            offline_keys = %folder.offline().display(),
             root_sha256 = %made.root_sha256,
             "a trust root was made. The offline keys of root, targets and bins must leave this machine: \
              move them to where only people can reach them, and give clients the SHA-256 of 1.root.json"
@@ -188,8 +215,8 @@ pub fn open_store(config: &Config) -> anyhow::Result<Store> {
 /// How the repository is published, with the online keys loaded.
 ///
 /// # Errors
-/// Where a key cannot be loaded.
-pub fn publishing(
+/// Where no key can be loaded.
+pub async fn publishing(
     config: &Config,
     metrics: &Arc<Metrics>,
     readiness: &Arc<Readiness>,
@@ -199,9 +226,7 @@ pub fn publishing(
     let page_path = format!("{index}project/");
     Ok(PublisherConfig {
         memory: config.cache.memory,
-        keyring: Keyring::of(vec![KeyFolder::new(&config.data).load_online().context(
-            "the online key is needed: put a copy of the online.pem that init wrote into the data folder",
-        )?]),
+        keyring: open_keys(config, metrics).await?,
         contents: Contents {
             targets: config.targets,
             html: config.html,

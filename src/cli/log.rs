@@ -254,6 +254,7 @@ mod tests {
             by: "process 1".into(),
             projects: vec![record],
             renewed: 3,
+            timestamp: None,
         }
     }
 

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::flags::Location;
-use super::{Environment, progress, say};
+use super::{Environment, Usage, progress, say};
 use crate::app;
 use crate::config::{Config, ConfigError};
-use crate::repository::advance;
+use crate::repository::{HIGHEST, advance};
 use crate::telemetry::{Metrics, Readiness};
 
 pub(super) const ABOUT: &str = "Goes on with a repository that was put back to an earlier state, from a backup or an older copy of a bucket.
@@ -23,6 +23,7 @@ Stop every process that writes to the repository first.";
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(after_help = "Examples:
   countersign restore --advance --data /srv/countersign
+  countersign restore --advance --past 1800000000
   countersign restore --advance --store s3://bucket/prefix --data ./keys")]
 pub struct Args {
     /// Where configuration and data lie.
@@ -31,6 +32,9 @@ pub struct Args {
     /// Give every online role a version that nobody has seen; all writers are stopped
     #[arg(long, required = true)]
     pub advance: bool,
+    /// The highest version of any online role that clients have seen, where that is more than the Unix time: all become higher
+    #[arg(long, value_name = "N", requires = "advance")]
+    pub past: Option<u64>,
 }
 
 impl Args {
@@ -48,13 +52,20 @@ impl Args {
 /// # Errors
 /// Where it is in use, damaged, or no key may sign.
 pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let past = args.past.unwrap_or_default();
+    if past > HIGHEST {
+        return Err(Usage(format!(
+            "--past {past} is too near the end of the numbers that clients can hold: it must not exceed {HIGHEST}"
+        ))
+        .into());
+    }
     let config = args.config(environment)?;
     let metrics = Arc::new(Metrics::new()?);
     let store = app::open_store(&config)?;
-    let publishing = app::publishing(&config, &metrics, &Arc::<Readiness>::default())?;
+    let publishing = app::publishing(&config, &metrics, &Arc::<Readiness>::default()).await?;
     let bar = progress::bar();
     let show = |done, of| progress::show(&bar, "signing bins", done, of);
-    let advanced = advance(store, publishing, show).await;
+    let advanced = advance(store, publishing, past, show).await;
     bar.finish_and_clear();
     let advanced = advanced?;
     say(&format!(

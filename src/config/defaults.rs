@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Access, CacheConfig, ClockCheck, Config, LimitsConfig, Lost, Passthrough, StoreConfig,
-    TargetsMode, TlsConfig, UpstreamConfig, ValidityConfig, WatchConfig, WatchMode,
+    Access, CacheConfig, ClockCheck, Config, LimitsConfig, Lost, Passthrough, SigningConfig,
+    StoreConfig, TargetsMode, TlsConfig, UpstreamConfig, ValidityConfig, WatchConfig, WatchMode,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -30,6 +30,7 @@ impl Default for Config {
             store: StoreConfig::default(),
             watch: WatchConfig::default(),
             cache: CacheConfig::default(),
+            signing: SigningConfig::default(),
             limits: LimitsConfig::default(),
             validity: ValidityConfig::default(),
             tls: TlsConfig::default(),
@@ -83,6 +84,16 @@ impl Default for CacheConfig {
     }
 }
 
+impl Default for SigningConfig {
+    fn default() -> Self {
+        Self {
+            online: vec!["file:online.pem".into()],
+            timeout: Duration::from_secs(10),
+            reload: Duration::from_secs(10),
+        }
+    }
+}
+
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self { page: 64 * MIB, list: 256 * MIB, file: 10 * 1024 * MIB }
@@ -98,6 +109,7 @@ impl Default for ValidityConfig {
             bin: 7 * DAY,
             snapshot: DAY,
             timestamp: DAY,
+            warn: 30 * DAY,
         }
     }
 }

@@ -14,6 +14,8 @@ use super::load::Keys;
 const PREFIX: &str = "COUNTERSIGN_";
 /// Variables that are read elsewhere: where the file lies, and what is logged.
 const ELSEWHERE: [&str; 2] = ["CONFIG", "LOG"];
+/// The list whose items may have blanks in them: a program with its arguments.
+const BLANKS: &str = "signing.online";
 
 /// A value from the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +114,7 @@ impl Layer {
     }
 
     fn set(&mut self, key: &str, text: &str, origin: Origin, keys: &Keys) {
-        let value = if keys.is_list(key) { list(text) } else { Value::from(text) };
+        let value = if keys.is_list(key) { list(key, text) } else { Value::from(text) };
         match key.split_once('.') {
             Some((section, key)) => {
                 let entry = self.values.entry(section.into()).or_insert_with(|| Dict::new().into());
@@ -137,9 +139,10 @@ fn set_by_kubernetes(rest: &str) -> bool {
     rest == "PORT" || ["PORT_", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|p| rest.starts_with(p))
 }
 
-/// Items are separated by commas or white space.
-fn list(text: &str) -> Value {
-    let items = text.split([',', ' ', '\n', '\t']).filter(|item| !item.is_empty());
+/// Items are separated by commas or white space; those that may have blanks in them, by commas or line ends.
+fn list(key: &str, text: &str) -> Value {
+    let between: &[char] = if key == BLANKS { &[',', '\n'] } else { &[',', ' ', '\n', '\t'] };
+    let items = text.split(between).map(str::trim).filter(|item| !item.is_empty());
     items.map(Value::from).collect::<Vec<_>>().into()
 }
 

@@ -59,6 +59,8 @@ pub struct Config {
     pub watch: WatchConfig,
     /// What is kept in memory and in the spool.
     pub cache: CacheConfig,
+    /// The online keys.
+    pub signing: SigningConfig,
     /// Bounds on what the upstream sends.
     pub limits: LimitsConfig,
     /// How long each role is valid.
@@ -209,6 +211,20 @@ pub struct CacheConfig {
     pub file_limit: u64,
 }
 
+/// `[signing]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct SigningConfig {
+    /// What names the online keys; relative paths begin in the data folder.
+    pub online: Vec<String>,
+    /// Until a signature must be there.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+    /// Between two looks at key files, and at keys that were away.
+    #[serde(with = "duration")]
+    pub reload: Duration,
+}
+
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -246,6 +262,9 @@ pub struct ValidityConfig {
     /// timestamp.
     #[serde(with = "duration")]
     pub timestamp: Duration,
+    /// How long before its expiry an offline role is warned of.
+    #[serde(with = "duration")]
+    pub warn: Duration,
 }
 
 /// `[tls]`

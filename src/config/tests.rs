@@ -100,7 +100,7 @@ fn the_docs_show_every_default() {
         let value = defaults.find_ref(&key).unwrap();
         let shown = match value {
             figment::value::Value::Empty(..) => "–".to_owned(),
-            figment::value::Value::Array(..) => "`[]`".to_owned(),
+            figment::value::Value::Array(_, items) if items.is_empty() => "`[]`".to_owned(),
             value => format!("`{}`", load::show(value)),
         };
         let row = format!("| `{key}` | {shown} | ");
@@ -138,6 +138,7 @@ fn variables_hold_every_kind_of_value() {
         ("COUNTERSIGN_TARGETS", "index"),
         ("COUNTERSIGN_UPSTREAM__URL", "https://m.example/simple"),
         ("COUNTERSIGN_UPSTREAM__ORIGINS", "https://a.example, https://b.example:8443"),
+        ("COUNTERSIGN_SIGNING__ONLINE", "file:a.pem,command:/bin/sign --key b"),
         ("COUNTERSIGN_CACHE__FILE_LIMIT", "1048576"),
         ("COUNTERSIGN_VALIDITY__BIN", "3 days"),
         ("COUNTERSIGN_CONFIG", "elsewhere"),
@@ -151,6 +152,7 @@ fn variables_hold_every_kind_of_value() {
     assert_eq!(config.targets, TargetsMode::Index);
     assert_eq!(config.upstream_url().unwrap().as_str(), "https://m.example/simple/");
     assert_eq!(config.upstream.origins, ["https://a.example", "https://b.example:8443"]);
+    assert_eq!(config.signing.online, ["file:a.pem", "command:/bin/sign --key b"]);
     assert_eq!(config.cache.file_limit, 1 << 20);
     assert_eq!(config.validity.bin, Duration::from_secs(3 * 86_400));
 }
@@ -251,6 +253,14 @@ fn every_bad_value_is_refused_in_one_sentence() {
         ("validity.root = '11 years'", "validity.root"),
         ("validity.root = '4000d'", "validity.root"),
         ("validity.bin = '1500ms'", "validity.bin"),
+        ("validity.warn = '0s'", "validity.warn"),
+        ("signing.online = []", "signing.online"),
+        ("signing.online = ['']", "signing.online"),
+        ("signing.online = ['online.pem', 'tpm:x']", "signing.online"),
+        ("signing.online = ['file:']", "signing.online"),
+        ("signing.online = 'online.pem'", "signing.online"),
+        ("signing.timeout = '0s'", "signing.timeout"),
+        ("signing.reload = '0s'", "signing.reload"),
         ("store.url = './repository'", "store.url"),
         ("store.url = 'ftp://host/x'", "store.url"),
         ("store.url = 'file://relative'", "store.url"),

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::units::{duration, size};
 use super::{Access, Config, ConfigError, StoreLocation};
+use crate::telemetry::Backend;
 
 /// Ten years. Longer validity protects nobody, and dates far off break clients.
 const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
@@ -30,6 +31,7 @@ pub(super) fn check(config: &Config) -> Checked {
     listeners(config)?;
     repository(config)?;
     store(config)?;
+    signing(config)?;
     upstream(config)?;
     credentials(config)?;
     durations(config)?;
@@ -55,6 +57,22 @@ fn repository(config: &Config) -> Checked {
 fn store(config: &Config) -> Checked {
     let location = StoreLocation::of(config);
     location.map(drop).map_err(|error| Fault { key: "store.url", reason: error.to_string() })
+}
+
+/// Whether each names a kind of key. What follows the scheme is read where the key is opened.
+fn signing(config: &Config) -> Checked {
+    let online = &config.signing.online;
+    require(!online.is_empty(), "signing.online", "it must name a key, as file:online.pem")?;
+    let known = |uri: &String| match uri.split_once(':') {
+        Some((scheme, rest)) if !scheme.contains('/') => {
+            Backend::ALL.iter().any(|backend| backend.as_str() == scheme) && !rest.is_empty()
+        }
+        _ => !uri.is_empty(),
+    };
+    let schemes: Vec<_> = Backend::ALL.iter().map(|backend| format!("{backend}:")).collect();
+    let schemes = schemes.join(", ");
+    let shape = format!("each must be a path, or begin with one of {schemes} as file:online.pem");
+    require(online.iter().all(known), "signing.online", shape)
 }
 
 fn is_prefix(text: &str) -> bool {
@@ -113,6 +131,7 @@ fn credentials(config: &Config) -> Checked {
 
 fn durations(config: &Config) -> Checked {
     let (upstream, watch, store) = (&config.upstream, &config.watch, &config.store);
+    let signing = &config.signing;
     let validities = validities(config);
     for (key, value) in [
         ("upstream.response-timeout", upstream.response_timeout),
@@ -120,6 +139,9 @@ fn durations(config: &Config) -> Checked {
         ("upstream.page-timeout", upstream.page_timeout),
         ("store.grace", store.grace),
         ("store.lease", store.lease),
+        ("signing.timeout", signing.timeout),
+        ("signing.reload", signing.reload),
+        ("validity.warn", config.validity.warn),
         ("watch.interval", watch.interval),
         ("watch.on-demand-timeout", watch.on_demand_timeout),
         ("watch.withdrawal-period", watch.withdrawal_period),

@@ -115,6 +115,7 @@ impl Writer {
             by: self.by.clone(),
             projects,
             renewed,
+            timestamp: None,
         };
         if !self.write_commit(&commit).await? {
             return Ok(false);

@@ -27,6 +27,9 @@ pub struct Commit {
     /// How many bins were signed again because their time was up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub renewed: u64,
+    /// The version of the timestamp that shows it first, where clients have seen lower ones: of a repository that was taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<u64>,
 }
 
 /// Which snapshot.

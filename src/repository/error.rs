@@ -119,6 +119,11 @@ impl From<CanonicalError> for RepositoryError {
 }
 
 impl RepositoryError {
+    /// Whether a key is away that may be back soon: what is to be published waits for it.
+    pub fn is_wait(&self) -> bool {
+        matches!(self, Self::Signer(error) if error.is_temporary())
+    }
+
     /// `object` is not what it should be.
     pub(crate) fn damaged(object: impl Into<String>, reason: impl ToString) -> Self {
         Self::Damaged { object: object.into(), reason: reason.to_string() }

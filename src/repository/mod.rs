@@ -13,6 +13,7 @@ mod commit;
 mod draft;
 mod edit;
 mod error;
+mod expiring;
 pub mod export;
 pub mod fsck;
 mod gauges;
@@ -39,12 +40,13 @@ pub use commit::{AllowedRecord, Commit, FileRecord, ProjectRecord, SnapshotRef};
 pub use draft::Contents;
 pub use edit::{Blocked, Decision, Edit, PageChange, ProjectBase, Receipt, Refused, Seen};
 pub use error::RepositoryError;
+pub use expiring::{Expiries, expires_soon};
 pub use history::{Journal, Selection};
 pub use paths::{file_path, page_path};
 pub use published::{Base, Published};
 pub use publisher::{Publisher, PublisherConfig, PublishingTask};
 pub use reader::Repository;
-pub use restore::{Advanced, advance};
+pub use restore::{Advanced, HIGHEST, advance};
 #[cfg(test)]
 pub(crate) mod tests;
 

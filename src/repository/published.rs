@@ -1,8 +1,11 @@
 //! The publication that is served.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::tuf::{Expiry, MetaFile, Root, Signed, Snapshot, SuccinctRoles, Targets, Timestamp};
+use crate::tuf::{
+    Expiry, KeyId, MetaFile, Root, Signed, Snapshot, SuccinctRoles, Targets, Timestamp,
+};
 
 use super::Document;
 
@@ -41,6 +44,16 @@ impl Base {
     pub fn version_of(&self, role: &str) -> Option<u64> {
         let meta = &self.snapshot.signed.meta;
         meta.get(&format!("{role}.json")).map(|MetaFile { version, .. }| *version)
+    }
+}
+
+impl Base {
+    /// The keys that root and bins trust with the online roles.
+    pub fn online_keys(&self) -> BTreeSet<KeyId> {
+        let roles = &self.root.signed.roles;
+        let top = ["timestamp", "snapshot"].into_iter().filter_map(|role| roles.get(role));
+        let top = top.flat_map(|keys| &keys.keyids);
+        top.chain(&self.succinct.keyids).cloned().collect()
     }
 }
 

@@ -29,6 +29,8 @@ const TOGETHER: usize = 512;
 const SHARED_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks at what expires, until all bins were seen once.
 const FIRST_ROUND: Duration = Duration::from_millis(100);
+/// The first and the longest pause while a key is away.
+const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Until what a failed publication left is looked at again.
 const RETRY: Duration = Duration::from_secs(5);
 /// Between two looks at the clock.
@@ -73,9 +75,12 @@ pub struct PublishingTask {
     renewal: Renewal,
     queue: mpsc::Receiver<Job>,
     readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     clock_is_wrong: bool,
     renewal_failed: bool,
+    /// While a key is away: the pause after the next try.
+    wait: Option<Duration>,
     /// The least time between two publications.
     interval: Duration,
 }
@@ -93,6 +98,7 @@ impl Publisher {
         let least = if store.is_shared() { SHARED_INTERVAL } else { Duration::ZERO };
         let interval = config.store.interval.unwrap_or(least);
         let (readiness, clock) = (config.readiness.clone(), config.clock.clone());
+        let metrics = config.metrics.clone();
         let writer = Writer::start(store, config).await?;
         let repository = writer.repository().clone();
         let (sender, queue) = mpsc::channel(WAITING);
@@ -102,9 +108,11 @@ impl Publisher {
             renewal,
             queue,
             readiness,
+            metrics,
             clock,
             clock_is_wrong: false,
             renewal_failed: false,
+            wait: None,
             interval,
         };
         Ok((Self { queue: sender }, repository, task))
@@ -150,7 +158,13 @@ impl PublishingTask {
             }
             if !waiting.is_empty() && (self.queue.is_closed() || Instant::now() >= free) {
                 free = Instant::now() + self.interval;
-                self.publish(next_batch(&mut waiting)).await;
+                let batch = next_batch(&mut waiting);
+                for job in self.publish(batch).await.into_iter().rev() {
+                    waiting.push_front(job);
+                }
+                if let Some(pause) = self.wait {
+                    free = Instant::now() + pause;
+                }
             }
             // Also under a load that never lets the queue run empty.
             if Instant::now() >= next_clock {
@@ -158,7 +172,7 @@ impl PublishingTask {
                 next_clock = Instant::now() + CLOCK;
             }
             if Instant::now() >= next_look {
-                self.renew().await;
+                self.renew(!waiting.is_empty()).await;
                 next_look = Instant::now() + self.until_next_look();
             }
         }
@@ -166,7 +180,7 @@ impl PublishingTask {
 
     fn until_next_look(&self) -> Duration {
         if self.writer.is_unsure() || self.renewal_failed {
-            RETRY
+            RETRY.max(self.wait.unwrap_or_default())
         } else if self.writer.census().targets().is_none() {
             FIRST_ROUND
         } else {
@@ -174,7 +188,8 @@ impl PublishingTask {
         }
     }
 
-    async fn publish(&mut self, batch: Vec<Job>) {
+    /// Publishes; gives back what waits for a key that is away.
+    async fn publish(&mut self, batch: Vec<Job>) -> Vec<Job> {
         let edits: Vec<_> = batch.iter().map(|job| job.edit.clone()).collect();
         match self.publish_edits(&edits).await {
             Ok(outcomes) => {
@@ -182,22 +197,34 @@ impl PublishingTask {
                     // Who asked may have gone.
                     let _ = job.done.send(outcome);
                 }
+                Vec::new()
             }
+            // Whoever stops does not wait.
+            Err(error) if error.is_wait() && !self.queue.is_closed() => batch,
             // One project whose objects are damaged must not hold up the others.
             Err(RepositoryError::Damaged { .. }) if batch.len() > 1 => {
+                let mut waiting = Vec::new();
                 for job in batch {
-                    let alone = self.publish_edits(&[job.edit]).await;
+                    let alone = self.publish_edits(std::slice::from_ref(&job.edit)).await;
+                    if alone.as_ref().is_err_and(RepositoryError::is_wait)
+                        && !self.queue.is_closed()
+                    {
+                        waiting.push(job);
+                        continue;
+                    }
                     let outcome = alone.and_then(|mut outcomes| {
                         outcomes.pop().unwrap_or(Err(RepositoryError::Stopped))
                     });
                     let _ = job.done.send(outcome);
                 }
+                waiting
             }
             Err(error) => {
                 tracing::error!(%error, edits = batch.len(), "a publication failed");
                 for job in batch {
                     let _ = job.done.send(Err(error.clone()));
                 }
+                Vec::new()
             }
         }
     }
@@ -211,12 +238,16 @@ impl PublishingTask {
         published
     }
 
-    async fn renew(&mut self) {
+    async fn renew(&mut self, edits_wait: bool) {
         let renewed = self.renewal.run(&mut self.writer, self.clock.now()).await;
-        if let Err(error) = &renewed {
+        if let Some(error) = renewed.as_ref().err().filter(|error| !error.is_wait()) {
             tracing::error!(%error, "renewing what expires failed; trying again");
         }
         self.renewal_failed = renewed.is_err();
+        if renewed.is_ok() && edits_wait && self.wait.is_some() {
+            // Where nothing was due, nothing was signed: that says nothing about the key.
+            return;
+        }
         self.note(renewed.as_ref().err());
     }
 
@@ -234,9 +265,28 @@ impl PublishingTask {
         self.readiness.note("clock", wrong);
     }
 
-    /// Says on `/readyz` what keeps this process from publishing.
-    fn note(&self, failure: Option<&RepositoryError>) {
-        self.readiness.note("publishing", failure.map(ToString::to_string));
+    /// Says on `/readyz` what keeps this process from publishing; where that is a key that is away, waits longer from try to
+    /// try.
+    fn note(&mut self, failure: Option<&RepositoryError>) {
+        match failure.filter(|error| error.is_wait()) {
+            Some(error) => {
+                if self.wait.is_none() {
+                    tracing::warn!(%error, "publications wait for a key; what was published is served");
+                }
+                let (first, longest) = WAITS;
+                self.wait = Some(self.wait.map_or(first, |wait| (wait * 2).min(longest)));
+            }
+            None if self.wait.take().is_some() => {
+                tracing::info!("no publication waits for a key any more")
+            }
+            None => {}
+        }
+        self.metrics.signing_waits.set(self.wait.is_some().into());
+        let text = |error: &RepositoryError| match error.is_wait() {
+            true => format!("publications wait: {error}"),
+            false => error.to_string(),
+        };
+        self.readiness.note("publishing", failure.map(text));
     }
 }
 

@@ -1,7 +1,8 @@
 //! Going on with a store that was put back to an earlier state: clients have seen higher versions than it knows of.
 //!
 //! The next commit, timestamp and version of every online role become the Unix time, or the next number where that is
-//! greater: no writer ever gave those. It is the one gap that commits may have.
+//! greater: no writer ever gave those. Where clients have seen still higher ones, an operator says which. It is the one gap
+//! that commits may have.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -11,6 +12,12 @@ use super::publisher::PublisherConfig;
 use super::visible::Goal;
 use super::writer::Writer;
 use super::{RepositoryError, load};
+
+/// What the journal says of who made such a commit, at its end.
+pub(super) const BY: &str = ", restore --advance";
+/// The highest number to go on from. Clients hold versions in 53 bits; as many as are left last for a hundred years of
+/// publications, one a second.
+pub const HIGHEST: u64 = (1 << 53) - (1 << 32);
 
 /// Bins signed at once.
 const TOGETHER: usize = 16;
@@ -26,14 +33,15 @@ pub struct Advanced {
     pub bins: u64,
 }
 
-/// Signs every online role again under numbers that are higher than any that was given before. All writers must be
-/// stopped. `progress` is told how many bins are done, and of how many.
+/// Signs every online role again under numbers that are higher than any that was given before, and than
+/// `past`, up to [`HIGHEST`]. All writers must be stopped. `progress` is told how many bins are done, and of how many.
 ///
 /// # Errors
 /// [`RepositoryError`]: nothing there, damaged, or no key that may sign. What was published before is as it was.
 pub async fn advance(
     store: Store,
     config: PublisherConfig,
+    past: u64,
     progress: impl Fn(u64, u64),
 ) -> Result<Advanced, RepositoryError> {
     let mut writer = Writer::start(store.clone(), config).await?;
@@ -41,8 +49,8 @@ pub async fn advance(
     // A timestamp may have been lost and its commit not.
     let newest = load::commits_from(&store, 1).await?.pop().ok_or(RepositoryError::Missing)?;
     writer.base = load::base(&store, newest, Some(&writer.base)).await?;
-    writer.floor = now;
-    writer.by.push_str(", restore --advance");
+    writer.floor = now.max(past.min(HIGHEST) + 1);
+    writer.by.push_str(BY);
 
     let names: Vec<String> = writer.base.succinct.names().collect();
     let bins = names.len() as u64;

@@ -81,6 +81,10 @@ pub(super) fn authorized(
     let may = |signer: &&Arc<dyn Signer>| keyids.contains(&signer.key().id());
     let authorized: Vec<_> = keyring.signers().iter().filter(may).cloned().collect();
     if authorized.is_empty() {
+        // Which one is away is not known before it is there.
+        if let Some(away) = keyring.away() {
+            return Err(RepositoryError::Signer(away));
+        }
         let expected: Vec<_> = keyids.into_iter().map(|id| id.0).collect();
         let expected = expected.join(", ");
         return Err(RepositoryError::Unauthorized { role: role.into(), expected });

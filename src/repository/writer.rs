@@ -94,9 +94,10 @@ impl Writer {
             // An init that was interrupted before its last step.
             None => {
                 let number = load::commits_from(&store, 1).await?.pop();
-                let base =
-                    load::base(&store, number.ok_or(RepositoryError::Missing)?, None).await?;
-                let first = write_timestamp(&store, &online, &base, 1, watch.now()).await?;
+                let number = number.ok_or(RepositoryError::Missing)?;
+                let base = load::base(&store, number, None).await?;
+                let version = load::commit(&store, number).await?.timestamp.unwrap_or(1);
+                let first = write_timestamp(&store, &online, &base, version, watch.now()).await?;
                 first.ok_or(RepositoryError::Missing)?
             }
         };
@@ -182,9 +183,12 @@ impl Writer {
         renewals: &Renewals,
     ) -> Result<Vec<Outcome>, RepositoryError> {
         let published = self.try_to_publish(edits, renewals).await;
-        if published.is_err() {
+        if let Err(error) = &published {
             self.unsure = true;
-            self.metrics.publication_failures.inc();
+            // What waits for a key has not failed.
+            if !error.is_wait() {
+                self.metrics.publication_failures.inc();
+            }
         }
         published
     }

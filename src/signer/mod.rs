@@ -1,7 +1,12 @@
 //! Private keys. Each kind of key is a [`Signer`].
 
+mod command;
 mod file;
+mod hygiene;
 mod keyring;
+mod pkcs11;
+mod private_file;
+mod public_file;
 mod uri;
 
 use std::path::PathBuf;
@@ -12,38 +17,19 @@ use futures::future::BoxFuture;
 use crate::tuf::canonical::{self, CanonicalError};
 use crate::tuf::{Key, Role, Signature, Signed};
 
-pub use file::FileSigner;
+pub use crate::telemetry::Backend;
+pub use file::{FileSigner, KeyType};
+pub use hygiene::keep_out_of_core_dumps;
 pub use keyring::Keyring;
+pub use pkcs11::generate as generate_in_token;
+pub use private_file::read_secret as read_passphrase;
+pub use public_file::{read_public, write_public};
 pub use uri::{KeyUri, Opening, open};
 
-/// Where a key lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Backend {
-    /// A PKCS#8 file.
-    File,
-    /// A token, through a PKCS#11 module.
-    Pkcs11,
-    /// HashiCorp Vault or OpenBao.
-    Vault,
-    /// AWS KMS.
-    AwsKms,
-    /// A program of the operator's.
-    Command,
-}
-
 impl Backend {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::File, Self::Pkcs11, Self::Vault, Self::AwsKms, Self::Command];
-
     /// The URI's scheme, and the label of metrics.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Pkcs11 => "pkcs11",
-            Self::Vault => "vault",
-            Self::AwsKms => "awskms",
-            Self::Command => "command",
-        }
+        self.as_str()
     }
 }
 
@@ -75,9 +61,20 @@ pub enum SignerError {
     /// Others can read the file.
     #[error("the key file {0} can be read by others: chmod 600 it, and ask who may have read it")]
     Exposed(PathBuf),
-    /// Not a key of the expected kind.
-    #[error("the key file {path} holds no Ed25519 key in PKCS#8 PEM: {reason}")]
+    /// Not a key of the expected kind, or no other secret.
+    #[error("the key file {path} cannot be used: {reason}")]
     Format {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The file is encrypted, and nobody gave a passphrase.
+    #[error("the key file {0} is encrypted: name a file with its passphrase")]
+    Encrypted(PathBuf),
+    /// Not a public key.
+    #[error("the file {path} holds no public key that can be used: {reason}")]
+    Public {
         /// Which.
         path: PathBuf,
         /// Why.
@@ -119,6 +116,17 @@ impl SignerError {
     /// Whether the same may succeed later, without anybody changing anything here.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Away { .. })
+    }
+}
+
+/// The signature, where it is one of `key` over `message`: a device that is broken must not publish.
+fn checked(uri: &str, key: &Key, message: &[u8], signature: String) -> Result<String, SignerError> {
+    match key.verify(message, &signature) {
+        Ok(()) => Ok(signature),
+        Err(_) => Err(SignerError::Refused {
+            uri: uri.into(),
+            reason: "it gave a signature that does not verify with its public key".into(),
+        }),
     }
 }
 

@@ -191,6 +191,36 @@ label! {
         Timestamp = "timestamp",
         /// The bins themselves: the highest version, the earliest expiry.
         Bin = "bin",
+        /// Other roles that targets delegates to: the earliest expiry.
+        Delegated = "delegated",
+    }
+}
+
+label! {
+    /// Where a key lies.
+    Backend as "backend" {
+        /// A PKCS#8 file.
+        File = "file",
+        /// A token, through a PKCS#11 module.
+        Pkcs11 = "pkcs11",
+        /// HashiCorp Vault or OpenBao.
+        Vault = "vault",
+        /// AWS KMS.
+        AwsKms = "awskms",
+        /// A program of the operator's.
+        Command = "command",
+    }
+}
+
+label! {
+    /// What is the matter with an online key.
+    KeyState as "state" {
+        /// It can sign.
+        Loaded = "loaded",
+        /// What holds it does not answer; it is tried again.
+        Away = "away",
+        /// It is missing, damaged or refused.
+        Refused = "refused",
     }
 }
 

@@ -10,8 +10,8 @@ use prometheus::{
 };
 
 use super::label::{
-    CodeClass, Label, LookOutcome, Role, Route, StoreOperation, StoreOutcome, Trigger,
-    UpstreamOutcome,
+    Backend, CodeClass, KeyState, Label, LookOutcome, Role, Route, StoreOperation, StoreOutcome,
+    Trigger, UpstreamOutcome,
 };
 use super::process::ProcessCollector;
 use super::refusals::Refusals;
@@ -55,12 +55,24 @@ pub struct Metrics {
     pub publication_duration: Histogram,
     /// From when a change was first seen to its visibility, seconds.
     pub discovery_to_publication: Histogram,
+    /// Signatures made.
+    pub signatures: Family<IntCounterVec, Backend>,
+    /// Signatures that failed.
+    pub signing_failures: Family<IntCounterVec, Backend>,
+    /// How long a signature took, seconds.
+    pub signing_duration: Family<HistogramVec, Backend>,
+    /// The online keys.
+    pub signing_keys: Family<IntGaugeVec, KeyState>,
+    /// 1 while publications wait for a key that is away.
+    pub signing_waits: IntGauge,
     /// What was refused: counted, logged, remembered for the status page.
     pub refusals: Refusals,
     /// The published version of each role.
     pub role_version: Family<IntGaugeVec, Role>,
     /// When each role expires, Unix seconds.
     pub role_expiry: Family<IntGaugeVec, Role>,
+    /// 1 where a role expires soon.
+    pub role_expires_soon: Family<IntGaugeVec, Role>,
     /// Projects that seem to be gone and are not withdrawn yet.
     pub withdrawals_pending: IntGauge,
     /// Bytes of verified files on disk.
@@ -138,12 +150,26 @@ impl Metrics {
                 "From when a change was first seen to its visibility.",
                 &SLOW,
             )?,
+            signatures: new.counters("signatures_total", "Signatures made.")?,
+            signing_failures: new.counters("signing_failures_total", "Signatures that failed.")?,
+            signing_duration: new.histograms(
+                "signing_seconds",
+                "From asking for a signature to having it.",
+                &FAST,
+            )?,
+            signing_keys: new.gauges("signing_keys", "Online keys by state.")?,
+            signing_waits: new.gauge(
+                "signing_waits",
+                "1 while publications wait for a key that is away, else 0.",
+            )?,
             refusals: Refusals::new(
                 new.counters("refusals_total", "What was not signed or not served.")?,
             ),
             role_version: new.gauges("role_version", "Published version of a role.")?,
             role_expiry: new
                 .gauges("role_expiry_timestamp_seconds", "When a role expires, Unix time.")?,
+            role_expires_soon: new
+                .gauges("role_expires_soon", "1 where a role expires soon, else 0.")?,
             withdrawals_pending: new.gauge(
                 "withdrawals_pending",
                 "Projects that seem to be gone and are not withdrawn yet.",

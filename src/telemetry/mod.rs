@@ -13,7 +13,8 @@ mod status;
 
 pub use admin::AdminState;
 pub use label::{
-    CodeClass, LookOutcome, Role, Route, StoreOperation, StoreOutcome, Trigger, UpstreamOutcome,
+    Backend, CodeClass, KeyState, LookOutcome, Role, Route, StoreOperation, StoreOutcome, Trigger,
+    UpstreamOutcome,
 };
 pub use metrics::Metrics;
 pub use readiness::Readiness;

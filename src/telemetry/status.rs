@@ -46,8 +46,15 @@ fn write_roles(to: &mut String, metrics: &Metrics) -> fmt::Result {
     writeln!(to, "\n{:<22} {:<10} expires", "role", "version")?;
     for &role in Role::ALL {
         let version = metrics.role_version.of(role).get();
-        let expires = date(metrics.role_expiry.of(role).get());
-        writeln!(to, "{:<22} {version:<10} {expires}", role.as_str())?;
+        let expires = metrics.role_expiry.of(role).get();
+        if role == Role::Delegated && expires == 0 {
+            continue;
+        }
+        let soon = match metrics.role_expires_soon.of(role).get() {
+            0 => "",
+            _ => "  SOON",
+        };
+        writeln!(to, "{:<22} {version:<10} {}{soon}", role.as_str(), date(expires))?;
     }
     Ok(())
 }

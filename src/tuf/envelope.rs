@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::canonical::{self, CanonicalError};
+use super::strict::Strict;
 use super::{Key, KeyId, Role, Signature};
 
 /// A role with its signatures.
@@ -66,6 +67,19 @@ impl<R: Role> Signed<R> {
     pub fn parse(bytes: &[u8]) -> Result<Self, MetadataError> {
         serde_json::from_slice(bytes)
             .map_err(|source| MetadataError::Malformed { role: R::TYPE, source })
+    }
+
+    /// Reads metadata that people pass on: no object in it names a key twice, so that all who read it see the same, and what
+    /// is signed has a canonical form.
+    ///
+    /// # Errors
+    /// [`MetadataError::Malformed`], [`MetadataError::Canonical`].
+    pub fn parse_strict(bytes: &[u8]) -> Result<Self, MetadataError> {
+        let signed = Self::parse(bytes)?;
+        serde_json::from_slice::<Strict>(bytes)
+            .map_err(|source| MetadataError::Malformed { role: R::TYPE, source })?;
+        canonical::to_vec(&signed.signed)?;
+        Ok(signed)
     }
 
     /// The bytes that are stored and served: compact JSON, keys sorted.

@@ -17,11 +17,14 @@ pub(in crate::ceremony) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(super) use bins::{bad_prefix, succinct_of};
 pub use bins::{bins, bins_report, fits};
 pub use online::{bins_online, root_online};
 pub use refusal::{Refusal, shown};
 pub use root::{root, root_report};
+pub(super) use signatures::is_place;
 pub use signatures::{By, Standing};
+pub(super) use targets::{ALL, bad_name};
 pub use targets::{covers, targets, targets_report};
 pub use version::Next;
 

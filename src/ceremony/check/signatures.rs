@@ -58,7 +58,7 @@ impl Standing {
         self.threshold.max(1).saturating_sub(self.signed.len() as u64)
     }
 
-    pub(super) fn refusal(&self) -> Refusal {
+    pub(in crate::ceremony) fn refusal(&self) -> Refusal {
         let (found, needed) = (self.signed.len() as u64, self.threshold.max(1));
         let (role, version, by) = (self.role, self.version, self.by.to_string());
         Refusal::Threshold { role, version, by, found, needed }

@@ -1,5 +1,7 @@
 //! What a repository holds, read role by role and verified on the way.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::ProgressBar;
@@ -7,6 +9,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::source::Source;
+use crate::config::ValidityConfig;
+use crate::repository::expires_soon;
+use crate::telemetry;
 use crate::tuf::{
     Delegations, Digest, Expiry, KeyId, Role, Root, Signed, Snapshot, SuccinctRoles, Targets,
 };
@@ -24,6 +29,17 @@ pub(super) struct Summary {
     pub(super) roles: Vec<RoleSummary>,
     pub(super) bins: BinsSummary,
     pub(super) targets: TargetCounts,
+    /// What expires within the time that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expiring: Option<Vec<Expiring>>,
+}
+
+/// A role that expires soon.
+#[derive(Debug, Serialize)]
+pub(super) struct Expiring {
+    pub(super) name: String,
+    pub(super) expires: Expiry,
+    pub(super) expired: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -102,8 +118,50 @@ pub(super) async fn read(
     if let Some(role) = to_bins.roles.iter().flatten().find(|role| role.name == "bins") {
         roles.push(reader.summary("bins", &bins.signed, (role.threshold, role.keyids.clone())));
     }
+    for other in to_bins.roles.iter().flatten().filter(|role| role.name != "bins") {
+        if snapshot.signed.meta.contains_key(&format!("{}.json", other.name)) {
+            let role: Signed<Targets> = reader.listed(&snapshot, &other.name).await?;
+            to_bins.verify(&other.name, &role)?;
+            let keys = (other.threshold, other.keyids.clone());
+            roles.push(reader.summary(&other.name, &role.signed, keys));
+        }
+    }
     let (bins, targets) = reader.bins(&snapshot, to_each, succinct, bar).await?;
-    Ok(Summary { root_sha256, commit: timestamp.signed.commit, roles, bins, targets })
+    let commit = timestamp.signed.commit;
+    Ok(Summary { root_sha256, commit, roles, bins, targets, expiring: None })
+}
+
+impl Summary {
+    /// The roles that expire within `within`.
+    pub(super) fn expiring(
+        &self,
+        within: Duration,
+        validity: &ValidityConfig,
+        now: Timestamp,
+    ) -> Vec<Expiring> {
+        let roles = self.roles.iter().map(|role| (label(&role.name), &*role.name, role.expires));
+        let bins = (telemetry::Role::Bin, "each bin", self.bins.expires);
+        roles
+            .chain([bins])
+            .filter(|(role, _, expires)| expires_soon(*role, *expires, within, validity, now))
+            .map(|(_, name, expires)| Expiring {
+                name: name.to_owned(),
+                expires,
+                expired: expires.passed(now),
+            })
+            .collect()
+    }
+}
+
+fn label(name: &str) -> telemetry::Role {
+    match name {
+        "root" => telemetry::Role::Root,
+        "timestamp" => telemetry::Role::Timestamp,
+        "snapshot" => telemetry::Role::Snapshot,
+        "targets" => telemetry::Role::Targets,
+        "bins" => telemetry::Role::Bins,
+        _ => telemetry::Role::Delegated,
+    }
 }
 
 impl Reader<'_> {

@@ -4,6 +4,7 @@ use futures::StreamExt as _;
 
 use crate::store::layout;
 
+use super::super::restore::BY;
 use super::super::{Commit, Journal, RepositoryError};
 use super::{REPORT, RESTORE, SERVE, Stop, Summary, Walk};
 
@@ -75,8 +76,8 @@ impl Walk<'_> {
     }
 }
 
-/// Whether the numbers may begin anew with `commit`: it has the number that a restore gives, the Unix time.
+/// Whether the numbers may begin anew with `commit`: a restore made it, or it has the number that one gives, the Unix time.
 fn begins_anew(commit: &Commit) -> bool {
     let at = u64::try_from(commit.at.as_second()).unwrap_or_default();
-    commit.number.abs_diff(at) <= RESTORE_TIME
+    commit.by.ends_with(BY) || commit.number.abs_diff(at) <= RESTORE_TIME
 }

@@ -36,6 +36,7 @@ fn commit(number: u64, at: i64, projects: &[&str]) -> Commit {
         by: "test".into(),
         projects: projects.iter().map(record).collect(),
         renewed: 0,
+        timestamp: None,
     }
 }
 

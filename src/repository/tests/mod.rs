@@ -12,6 +12,7 @@ mod several;
 mod simulation;
 mod site;
 pub(crate) mod support;
+mod waiting;
 
 use std::sync::Arc;
 

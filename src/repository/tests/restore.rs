@@ -41,7 +41,7 @@ async fn versions_go_on_above_what_was_lost() {
     put_back(&*bench.faulty, backup).await;
     running.stop().await;
 
-    let advanced = advance(bench.store.clone(), bench.config(), |_, _| ()).await.unwrap();
+    let advanced = advance(bench.store.clone(), bench.config(), 0, |_, _| ()).await.unwrap();
     assert_eq!(advanced.bins, 16);
     let after = load::published(&bench.store).await.unwrap();
     assert!(after.timestamp.signed.version > before.timestamp.signed.version);
@@ -57,6 +57,27 @@ async fn versions_go_on_above_what_was_lost() {
     assert!(running.repository.model(&page("kept", &[]).name).await.unwrap().is_some());
     let newest = running.repository.published();
     assert_eq!(newest.timestamp.signed.version, advanced.timestamp + 1);
+}
+
+/// Where clients have seen higher numbers than the Unix time.
+#[tokio::test]
+async fn versions_go_on_past_what_the_operator_names() {
+    let bench = Bench::new().await;
+    let past = 9_000_000_000;
+    let advanced = advance(bench.store.clone(), bench.config(), past, |_, _| ()).await.unwrap();
+    assert_eq!((advanced.commit, advanced.timestamp), (past + 1, past + 1));
+    let after = load::published(&bench.store).await.unwrap();
+    assert_eq!(after.base.snapshot.signed.version, past + 1);
+    for bin in after.base.succinct.names() {
+        assert_eq!(after.base.version_of(&bin), Some(past + 1), "{bin}");
+    }
+    let running = bench.open().await.unwrap();
+    let receipt = running.publish(&page("more", &[("more-1.0.tar.gz", "y")])).await.unwrap();
+    assert_eq!(receipt.commit, past + 2);
+    running.stop().await;
+    // The Unix time is lower by now: the next number is what counts.
+    let advanced = advance(bench.store.clone(), bench.config(), 0, |_, _| ()).await.unwrap();
+    assert_eq!(advanced.commit, past + 3);
 }
 
 /// Also one that has its folder alone, and need not read what others wrote.

@@ -105,8 +105,11 @@ async fn only_a_restore_leaves_a_gap_in_the_journal() {
 #[tokio::test]
 async fn what_a_restore_leaves_is_whole() {
     let bench = scene().await;
-    let advanced = advance(bench.store.clone(), bench.config(), |_, _| ()).await.unwrap();
+    let advanced = advance(bench.store.clone(), bench.config(), 0, |_, _| ()).await.unwrap();
     assert!(advanced.commit > 1_000_000_000);
+    assert_eq!(found(&bench.store).await, []);
+    // Also where an operator named a number past the Unix time.
+    advance(bench.store.clone(), bench.config(), 9_000_000_000, |_, _| ()).await.unwrap();
     assert_eq!(found(&bench.store).await, []);
 }
 
