@@ -11,12 +11,13 @@ import re
 import select
 import signal
 import sys
+import termios
 import time
 
 passphrase, seconds, script = sys.argv[1:]
 ANSWERS = [
     (re.compile(rb"(passphrase|again)[^\n]*: ?$", re.IGNORECASE), passphrase),
-    (re.compile(rb"(\[y/n\]|\(y/n\)|\(yes/no\))[^\n]*$", re.IGNORECASE), "y"),
+    (re.compile(rb"type yes: ?$", re.IGNORECASE), "yes"),
 ]
 
 child, terminal = pty.fork()
@@ -24,6 +25,12 @@ if child == 0:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv("/bin/sh", ["sh", "-e", script])
 end = time.monotonic() + float(seconds)
+
+
+def echoes():
+    return termios.tcgetattr(terminal)[3] & termios.ECHO
+
+
 seen, answered, late = b"", 0, False
 while True:
     if time.monotonic() > end and not late:
@@ -41,6 +48,9 @@ while True:
     for question, answer in ANSWERS:
         if question.search(seen[answered:]):
             answered = len(seen)
+            # A passphrase is not shown: what is typed before the terminal knows that is lost, or seen.
+            while answer == passphrase and time.monotonic() < end and echoes():
+                time.sleep(0.01)
             os.write(terminal, answer.encode() + b"\n")
             break
 status = os.waitpid(child, 0)[1]
