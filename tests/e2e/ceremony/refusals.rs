@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 
 use super::desk::Desk;
 use crate::support::hostile::Hostile;
-use crate::support::sidecar::signed_tree;
+use crate::support::sidecar::tree;
 
 /// The one sentence of a command that failed; it has all of these words in it.
 fn sentence(output: &Output, words: &[&str]) -> String {
@@ -34,9 +34,9 @@ struct Refusals {
 impl Refusals {
     /// Refused with these words, which no other refusal has; the store is as it was.
     fn refuses(&mut self, words: &str, said: &[&str]) {
-        let before = signed_tree(&self.desk.setup.data());
+        let before = tree(&self.desk.setup.data().join("repository"));
         let said = sentence(&self.desk.publish(words), said);
-        assert!(signed_tree(&self.desk.setup.data()) == before, "{words} changed the store");
+        assert!(tree(&self.desk.setup.data().join("repository")) == before, "{words} changed the store");
         println!("{said}");
         assert!(self.sentences.insert(said.clone()), "twice: {said}");
     }

@@ -35,7 +35,7 @@ seen, answered, late = b"", 0, False
 while True:
     if time.monotonic() > end and not late:
         late = True
-        os.kill(child, signal.SIGKILL)
+        os.killpg(child, signal.SIGKILL)
     if not select.select([terminal], [], [], 0.2)[0]:
         continue
     try:
