@@ -33,6 +33,7 @@ mod replicas;
 mod restart;
 mod run;
 mod serving;
+mod signers;
 mod signing;
 mod store_faults;
 mod stores;
