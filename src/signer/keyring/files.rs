@@ -1,6 +1,6 @@
 //! What lies at the paths that a `file:` URI names: when it is another than before, it is loaded anew.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::super::file::keys_in;
-use super::super::{KeyUri, SignerError};
+use super::super::{KeyUri, SignerError, private_file};
 use crate::tuf::Digest;
 
 /// What is read of a file, bytes; a key file is far smaller.
@@ -47,7 +47,7 @@ pub(super) fn identity(uri: &KeyUri, base: &Path) -> Option<Digest> {
 }
 
 fn of_file(path: &Path) -> io::Result<Digest> {
-    let file = File::open(path)?;
+    let file = private_file::open(path)?;
     let mode = file.metadata()?.permissions().mode();
     // Of its full length at once: what grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MOST as usize + 1));

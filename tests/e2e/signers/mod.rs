@@ -2,7 +2,7 @@
 
 mod command;
 mod files;
-mod hygiene;
+mod sidecar;
 mod tokens;
 
 use std::future::Future;

@@ -4,6 +4,8 @@ its exit code."""
 import os
 import pty
 import sys
+import termios
+import time
 
 lines = sys.argv[1].split(",")
 child, terminal = pty.fork()
@@ -19,6 +21,9 @@ while True:
         break
     seen += block
     if lines and seen.endswith(b": "):
+        # What is typed before the terminal hides it would be seen, or lost.
+        while termios.tcgetattr(terminal)[3] & termios.ECHO:
+            time.sleep(0.01)
         os.write(terminal, lines.pop(0).encode() + b"\n")
 status = os.waitpid(child, 0)[1]
 sys.stdout.write(seen.decode(errors="replace"))
