@@ -14,6 +14,7 @@ mod attacks;
 mod bad_input;
 mod bundle;
 mod ceremony;
+mod ceremony_files;
 mod churn;
 mod cli;
 mod client_state;
