@@ -149,6 +149,8 @@ impl First<'_> {
             by: self.by.into(),
             projects: Vec::new(),
             renewed: 0,
+            roles: Vec::new(),
+            beside: None,
             timestamp: (self.timestamp > 1).then_some(self.timestamp),
         };
         let name = layout::commit(1);

@@ -153,7 +153,6 @@ mod tests {
             assert_eq!(parse(text).unwrap().backend(), backend, "{text}");
         }
         for (text, why) in [
-            ("", "no path"),
             ("file:", "no path"),
             ("file:a?passphrase=b", "passphrase-file"),
             ("fil:a", "scheme"),
@@ -163,6 +162,7 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(error.contains(why) && error.contains(&format!("{text:?}")), "{error}");
         }
+        assert!(parse("").unwrap_err().contains("no path"));
     }
 
     #[test]

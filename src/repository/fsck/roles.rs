@@ -48,6 +48,8 @@ impl Walk<'_> {
             succinct: Arc::new(succinct),
             snapshot: Arc::new(snapshot),
             snapshot_document: Arc::new(document),
+            beside: None,
+            outdated: false,
         }))
     }
 

@@ -63,6 +63,8 @@ pub(super) async fn load(
         succinct,
         snapshot: Arc::new(snapshot),
         snapshot_document: Arc::new(document),
+        beside: None,
+        outdated: false,
     })
 }
 

@@ -8,9 +8,10 @@ use crate::index::ProjectName;
 use crate::store::{Durable, layout};
 use crate::tuf::{Digest, Retired, TargetFile, TargetPath};
 
+use super::super::attempt::Record;
 use super::super::commit::{FileRecord, ProjectRecord};
 use super::super::visible::Goal;
-use super::super::{Document, RepositoryError};
+use super::super::{Base, Document, RepositoryError};
 use super::compare::same;
 use super::part::{Home, Part, bins_of, parts, project_of};
 use super::{Difference, Differences, RecoverError, Recovered, Recovery, TOGETHER, Then};
@@ -48,9 +49,10 @@ impl Recovery {
             self.store.delete(cursors).await.map_err(RepositoryError::from)?;
         }
         let of = parts(&self.good.succinct, &self.writer.base.succinct);
+        let on = &self.writer.base_to_build_on().await?;
         let this = &self;
         let dealt = stream::iter(0..of)
-            .map(|index| this.deal(index, of, number, then))
+            .map(|index| this.deal(on, index, of, number, then))
             .buffer_unordered(TOGETHER)
             .try_fold((0, Dealt::default()), |(done, mut all), more| {
                 all.versions.extend(more.versions);
@@ -62,13 +64,14 @@ impl Recovery {
             .1;
         let bins = dealt.versions.len() as u64;
         let entries = dealt.versions.into_iter().chain(self.missing_entries());
-        let base = self.writer.write_snapshot(number, entries, Durable::AtSync).await?;
+        let base = self.writer.write_snapshot(on, number, entries, Durable::AtSync).await?;
         self.store.sync().await.map_err(RepositoryError::from)?;
-        let records = match then {
+        let projects = match then {
             Then::Restore => self.records(&dealt.dropped),
             Then::Keep => Vec::new(),
         };
-        if !self.writer.commit(base, records, bins).await? {
+        let record = Record { projects, renewed: bins, ..Record::default() };
+        if !self.writer.commit(base, record).await? {
             let reason = "another writer made it: stop all of them, and begin again";
             return Err(RepositoryError::damaged(layout::commit(number), reason).into());
         }
@@ -95,6 +98,7 @@ impl Recovery {
     /// Signs the bins of part `index` anew.
     async fn deal(
         &self,
+        on: &Base,
         index: u32,
         of: u32,
         number: u64,
@@ -116,7 +120,7 @@ impl Recovery {
         part.deal(&base.succinct, &mut bins);
         let mut versions = Vec::new();
         for (index, bin) in bins {
-            let written = self.writer.write_bin(index, bin, Durable::AtSync).await?;
+            let written = self.writer.write_bin(on, index, bin, Durable::AtSync).await?;
             versions.push((written.name, written.signed.signed.version));
         }
         Ok(Dealt { versions, dropped })
