@@ -2,6 +2,8 @@
 
 mod file;
 mod keyring;
+mod private_file;
+mod public_file;
 mod uri;
 
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use crate::tuf::{Key, Role, Signature, Signed};
 pub use crate::telemetry::Backend;
 pub use file::FileSigner;
 pub use keyring::Keyring;
+pub use public_file::{read_public, write_public};
 pub use uri::{KeyUri, Opening, open};
 
 impl Backend {
@@ -52,9 +55,20 @@ pub enum SignerError {
     /// Others can read the file.
     #[error("the key file {0} can be read by others: chmod 600 it, and ask who may have read it")]
     Exposed(PathBuf),
-    /// Not a key of the expected kind.
-    #[error("the key file {path} holds no Ed25519 key in PKCS#8 PEM: {reason}")]
+    /// Not a key of the expected kind, or no other secret.
+    #[error("the key file {path} cannot be used: {reason}")]
     Format {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The file is encrypted, and nobody gave a passphrase.
+    #[error("the key file {0} is encrypted: name a file with its passphrase")]
+    Encrypted(PathBuf),
+    /// Not a public key.
+    #[error("the file {path} holds no public key that can be used: {reason}")]
+    Public {
         /// Which.
         path: PathBuf,
         /// Why.

@@ -12,6 +12,7 @@ use public::Kind;
 pub use public::PublicKey;
 
 mod public;
+mod spki;
 
 /// The id of a key: the SHA-256 of its canonical JSON, in hex. Foreign repositories may use other texts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ const PSS: &str = "rsassa-pss-sha256";
 static VECTORS: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("vectors.json")).unwrap());
 
-fn vector(key: &str, field: &str) -> &'static str {
+pub(super) fn vector(key: &str, field: &str) -> &'static str {
     VECTORS[key][field].as_str().unwrap()
 }
 
