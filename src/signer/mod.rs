@@ -1,10 +1,14 @@
 //! Private keys. Each kind of key is a [`Signer`].
 
+#[cfg(feature = "aws-kms")]
+mod awskms;
 mod file;
+mod http;
 mod keyring;
 mod private_file;
 mod public_file;
 mod uri;
+mod vault;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,6 +114,17 @@ impl SignerError {
     /// Whether the same may succeed later, without anybody changing anything here.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Away { .. })
+    }
+}
+
+/// The signature, where it is one of `key` over `message`: a device that is broken must not publish.
+fn checked(uri: &str, key: &Key, message: &[u8], signature: String) -> Result<String, SignerError> {
+    match key.verify(message, &signature) {
+        Ok(()) => Ok(signature),
+        Err(_) => Err(SignerError::Refused {
+            uri: uri.into(),
+            reason: "it gave a signature that does not verify with its public key".into(),
+        }),
     }
 }
 

@@ -6,6 +6,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "aws-kms")]
+use super::awskms::KmsSigner;
+use super::vault::VaultSigner;
 use super::{Backend, FileSigner, Signer, SignerError};
 
 /// A key's name, such as `file:online.pem` or `pkcs11:token=…`. Never a secret: those lie in files that it names.
@@ -33,6 +36,11 @@ impl KeyUri {
     /// What follows the scheme and its colon.
     pub(super) fn rest(&self) -> &str {
         self.text.split_once(':').map_or("", |(_, rest)| rest)
+    }
+
+    /// The error that this URI cannot be used.
+    pub(super) fn wrong(&self, reason: impl Into<String>) -> SignerError {
+        SignerError::Uri { text: self.text.clone(), reason: reason.into() }
     }
 }
 
@@ -70,8 +78,11 @@ pub async fn open(uri: &KeyUri, how: &Opening) -> Result<Vec<Arc<dyn Signer>>, S
         Backend::File => {
             Ok(vec![Arc::new(FileSigner::load(&how.base.join(Path::new(uri.rest())))?)])
         }
-        Backend::Pkcs11 | Backend::Vault | Backend::AwsKms | Backend::Command => {
-            Err(SignerError::Uri { text: uri.to_string(), reason: "it is not built in".into() })
-        }
+        Backend::Vault => Ok(vec![Arc::new(VaultSigner::open(uri, how).await?)]),
+        #[cfg(feature = "aws-kms")]
+        Backend::AwsKms => Ok(vec![Arc::new(KmsSigner::open(uri, how).await?)]),
+        #[cfg(not(feature = "aws-kms"))]
+        Backend::AwsKms => Err(uri.wrong("this build has no aws-kms")),
+        Backend::Pkcs11 | Backend::Command => Err(uri.wrong("it is not built in")),
     }
 }

@@ -56,7 +56,8 @@ pub fn root(
     held.retain(|id, _| root.keys.contains_key(id));
     holders::put(&mut root.extra, &held);
     let draft = Signed { signatures: Vec::new(), signed: root };
-    match root_report(current.map(|current| &current.signed), &draft, now).faults.into_iter().next() {
+    match root_report(current.map(|current| &current.signed), &draft, now).faults.into_iter().next()
+    {
         Some(fault) => Err(fault.into()),
         None => Ok(draft),
     }

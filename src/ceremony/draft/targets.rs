@@ -110,7 +110,8 @@ pub fn targets(
     held.retain(|id, _| keys.contains_key(id));
     holders::put(&mut targets.extra, &held);
     let draft = Signed { signatures: Vec::new(), signed: targets };
-    match targets_report(None, current, &draft, Next::Free(version), now).faults.into_iter().next() {
+    match targets_report(None, current, &draft, Next::Free(version), now).faults.into_iter().next()
+    {
         Some(fault) => Err(fault.into()),
         None => Ok(draft),
     }
