@@ -1,21 +1,24 @@
 //! Makes a repository: keys, the offline roles, empty bins, and a first publication.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::config::ValidityConfig;
-use crate::repository::{Commit, RepositoryError, SnapshotRef, expiry, nonce};
-use crate::signer::{Signer, SignerError, sign};
-use crate::store::{Created, Durable, Store, StoreError, layout};
+use crate::repository::{RepositoryError, expiry};
+use crate::signer::{Signer, SignerError};
+use crate::store::{Durable, Store, StoreError, layout};
 use crate::tuf::{
-    self, Digest, Expiry, MetaFile, MetadataError, Role, RoleKeys, Root, RootType, SPEC_VERSION,
-    Signed, Snapshot, SnapshotType, SuccinctRoles, Targets, TimestampType,
+    Digest, Distrust, MetaFile, MetadataError, RoleKeys, Root, RootType, SPEC_VERSION, Targets,
+    bins,
 };
 
+use super::check::Refusal;
+use super::file::FileError;
+use super::first::{First, write};
 use super::{KeyFolder, parts};
 
 /// What a repository is made with.
@@ -48,10 +51,60 @@ pub enum InitError {
     Exists,
     /// Another init was first, or the keys of an interrupted one are not there.
     #[error(
-        "root/1.root.json was made with other keys, which claims the store: put back the keys of that init, or choose another \
-         --data or --store"
+        "root/1.root.json was made with other keys, which claims the store: put back the keys of that init, end an `init --signed` \
+         or `import` that was begun, or choose another --data or --store"
     )]
     OtherKeys,
+    /// What an interrupted one began is not what this one would go on with.
+    #[error(
+        "{0} is in the store already with other content: something was begun there with other files. Go on with those, or choose \
+         another --data or --store"
+    )]
+    Begun(String),
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file is not what it should be.
+    #[error("{file} cannot be used: {reason}")]
+    Unusable {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// What people signed cannot be published.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The earlier repository is not whole, or does not verify.
+    #[error("the repository that is to be taken over does not verify: {0}")]
+    Distrust(#[from] Distrust),
+    /// Clients would not take the snapshot.
+    #[error("the snapshot would have {0} bytes, more than clients take: use fewer bins")]
+    LargeSnapshot(usize),
+    /// Two roles would have one name.
+    #[error(
+        "the repository has a role {0:?} already, and that name is needed here: for a bin, draft bins with another --prefix; \
+         a repository with a role called bins cannot be taken over"
+    )]
+    Collides(String),
+    /// There is no room for later versions.
+    #[error(
+        "version {version} of {role} is too near the end of the numbers that clients can hold: nothing can follow it"
+    )]
+    TooHigh {
+        /// The role.
+        role: String,
+        /// Its version.
+        version: u64,
+    },
+    /// A delegation leads to nothing.
+    #[error("targets delegates to {name:?}, {missing}: clients cannot go past it")]
+    Undelegable {
+        /// The role.
+        name: String,
+        /// What is missing.
+        missing: &'static str,
+    },
     /// The number of bins cannot be.
     #[error("{0} bins cannot be: use a power of two from 2 to 16384")]
     Bins(u32),
@@ -68,9 +121,6 @@ pub enum InitError {
     #[error("what an interrupted init left cannot be used: {0}")]
     Metadata(#[from] MetadataError),
 }
-
-/// Bins written at once.
-const WRITES: usize = 16;
 
 struct Keys {
     root: Arc<dyn Signer>,
@@ -90,15 +140,16 @@ pub async fn init(
     options: &InitOptions,
     progress: impl Fn(u64),
 ) -> Result<Initialized, InitError> {
-    let InitOptions { bins, validity } = options;
-    if !bins.is_power_of_two() || !(2..=tuf::bins::MOST).contains(bins) {
-        return Err(InitError::Bins(*bins));
+    let InitOptions { bins: count, validity } = options;
+    if !count.is_power_of_two() || !(2..=bins::MOST).contains(count) {
+        return Err(InitError::Bins(*count));
     }
     if !store.list(layout::TIMESTAMPS).await?.is_empty() {
         return Err(InitError::Exists);
     }
     let claimed = store.read(&layout::root(1)).await?.is_some();
-    if claimed && !folder.online().exists() {
+    // Asked before any key is made: what was begun may be another's, or one that people signed.
+    if claimed && !(folder.online().exists() && folder.offline().exists()) {
         return Err(InitError::OtherKeys);
     }
     let keys = Keys {
@@ -108,9 +159,10 @@ pub async fn init(
         online: folder.online_key()?,
     };
     let now = Timestamp::now();
-    let root = Signing { store, key: &keys.root, durable: Durable::Now };
-    let (signed, root_bytes) =
-        root.write(&layout::root(1), root_role(&keys, validity, now)?).await?;
+    let root = root_role(&keys, validity, now)?;
+    let by = |key| std::slice::from_ref(key);
+    let name = layout::root(1);
+    let (signed, root_bytes) = write(store, &name, root, by(&keys.root), Durable::Now).await?;
     let claim = [("root", &keys.root), ("targets", &keys.targets), ("timestamp", &keys.online)];
     for (role, key) in claim {
         let listed = signed.signed.roles.get(role);
@@ -119,66 +171,28 @@ pub async fn init(
         }
     }
 
-    let by = |key| Signing { store, key, durable: Durable::AtSync };
     let targets = targets_role(&keys, validity, now)?;
-    by(&keys.targets).write(&layout::metadata(1, "targets"), targets).await?;
-    let bins_role = bins_role(&keys, *bins, validity, now)?;
-    let (bins_role, _) = by(&keys.bins).write(&layout::metadata(1, "bins"), bins_role).await?;
-    let succinct = bins_role.signed.delegations.and_then(|d| d.succinct_roles);
-    let succinct = succinct.ok_or(InitError::OtherKeys)?;
-
-    let online = by(&keys.online);
-    let empty = Targets::empty(1, expiry("bins-…", validity.bin, now)?);
-    stream::iter(succinct.names())
-        .map(|name| {
-            let bin = Targets { bin: Some(name.clone()), ..empty.clone() };
-            let online = &online;
-            async move { online.write(&layout::metadata(1, &name), bin).await.map(drop) }
-        })
-        .buffer_unordered(WRITES)
-        .try_fold(0, |done, ()| {
-            progress(done + 1);
-            async move { Ok(done + 1) }
-        })
-        .await?;
-    let snapshot = snapshot_role(&succinct, validity, now)?;
-    let (snapshot, bytes) = online.write(&layout::metadata(1, "snapshot"), snapshot).await?;
-    store.sync().await?;
-
-    let commit = first_commit(&snapshot, &bytes, now)?;
-    store.create(&layout::commit(1), commit, Durable::Now).await?;
-    let timestamp = timestamp_role(&bytes, validity, now)?;
-    let online = Signing { durable: Durable::Now, ..online };
-    online.write(&layout::timestamp(1), timestamp).await?;
-    let bins = 1 << succinct.bit_length;
+    let name = layout::metadata(1, "targets");
+    write(store, &name, targets, by(&keys.targets), Durable::AtSync).await?;
+    let bins_role = bins_role(&keys, *count, validity, now)?;
+    let name = layout::metadata(1, "bins");
+    let (bins_role, _) = write(store, &name, bins_role, by(&keys.bins), Durable::AtSync).await?;
+    let listed = ["targets", "bins"].map(|role| (role.to_owned(), MetaFile::version(1)));
+    let first = First {
+        store,
+        root: &signed.signed,
+        bins: &bins_role.signed,
+        online: std::slice::from_ref(&keys.online),
+        validity,
+        listed: listed.into(),
+        snapshot: 1,
+        timestamp: 1,
+        by: "init",
+        now,
+    };
+    let bins = first.publish(|done, _| progress(done)).await?;
+    let bins = u32::try_from(bins).unwrap_or_default();
     Ok(Initialized { root_sha256: Digest::of(&root_bytes), root: root_bytes, bins })
-}
-
-/// Signs with one key and writes; what an interrupted init wrote stays.
-struct Signing<'a> {
-    store: &'a Store,
-    key: &'a Arc<dyn Signer>,
-    durable: Durable,
-}
-
-impl Signing<'_> {
-    async fn write<R: Role>(&self, name: &str, role: R) -> Result<(Signed<R>, Bytes), InitError> {
-        let signed = sign(role, std::slice::from_ref(self.key)).await?;
-        let bytes = Bytes::from(signed.to_bytes().map_err(SignerError::from)?);
-        if self.store.create(name, bytes.clone(), self.durable).await? == Created::New {
-            return Ok((signed, bytes));
-        }
-        let there = self.store.read(name).await?.unwrap_or_default();
-        match Signed::parse(&there) {
-            Ok(parsed) => Ok((parsed, there)),
-            // What was not synced when the power went may be there and empty. Nothing names it yet.
-            Err(_) if self.durable == Durable::AtSync && !self.store.is_shared() => {
-                self.store.put(name, bytes.clone()).await?;
-                Ok((signed, bytes))
-            }
-            Err(damaged) => Err(damaged.into()),
-        }
-    }
 }
 
 fn role_keys(signer: &Arc<dyn Signer>) -> RoleKeys {
@@ -227,59 +241,4 @@ fn bins_role(
     let each = parts::to_each_bin([keys.online.key()], 1, bins.trailing_zeros(), parts::PREFIX);
     let empty = Targets::empty(1, expiry("bins", validity.bins, now)?);
     Ok(Targets { delegations: Some(each), ..empty })
-}
-
-fn snapshot_role(
-    succinct: &SuccinctRoles,
-    validity: &ValidityConfig,
-    now: Timestamp,
-) -> Result<Snapshot, RepositoryError> {
-    let offline = ["targets", "bins"].map(str::to_owned);
-    let names = offline.into_iter().chain(succinct.names());
-    Ok(Snapshot {
-        kind: SnapshotType,
-        commit: Some(1),
-        expires: expiry("snapshot", validity.snapshot, now)?,
-        meta: names.map(|name| (format!("{name}.json"), MetaFile::version(1))).collect(),
-        spec_version: SPEC_VERSION.into(),
-        version: 1,
-        extra: BTreeMap::new(),
-    })
-}
-
-fn timestamp_role(
-    snapshot: &[u8],
-    validity: &ValidityConfig,
-    now: Timestamp,
-) -> Result<tuf::Timestamp, RepositoryError> {
-    let hashes = [("sha256".to_owned(), Digest::of(snapshot).to_string())].into();
-    let length = Some(snapshot.len() as u64);
-    let entry = MetaFile { hashes: Some(hashes), length, ..MetaFile::version(1) };
-    Ok(tuf::Timestamp {
-        kind: TimestampType,
-        at: Some(Expiry::at(now)),
-        commit: Some(1),
-        expires: expiry("timestamp", validity.timestamp, now)?,
-        meta: BTreeMap::from([("snapshot.json".to_owned(), entry)]),
-        spec_version: SPEC_VERSION.into(),
-        version: 1,
-        extra: BTreeMap::new(),
-    })
-}
-
-fn first_commit(
-    snapshot: &Signed<Snapshot>,
-    bytes: &[u8],
-    now: Timestamp,
-) -> Result<Vec<u8>, RepositoryError> {
-    let commit = Commit {
-        number: 1,
-        snapshot: SnapshotRef { version: snapshot.signed.version, sha256: Digest::of(bytes) },
-        nonce: nonce()?,
-        at: now,
-        by: "init".into(),
-        projects: Vec::new(),
-        renewed: 0,
-    };
-    serde_json::to_vec(&commit).map_err(|e| RepositoryError::damaged("the first commit", e))
 }

@@ -7,6 +7,8 @@ use crate::tuf::{DelegatedRole, Delegations, Key, KeyId, RoleKeys, SuccinctRoles
 
 /// What the names of the first bins begin with.
 pub(super) const PREFIX: &str = "bins";
+/// The most roles that one delegation by hash is followed to.
+pub(super) const MOST: u64 = crate::tuf::bins::MOST as u64;
 
 pub(super) fn key_map<'k>(keys: impl IntoIterator<Item = &'k Key>) -> BTreeMap<KeyId, Key> {
     keys.into_iter().map(|key| (key.id(), key.clone())).collect()

@@ -13,7 +13,7 @@ use jiff::{Span, SpanRelativeTo, Timestamp};
 use super::flags::Location;
 use super::{Environment, open, report};
 use crate::index::ProjectName;
-use crate::repository::{Commit, Journal, ProjectRecord, Selection};
+use crate::repository::{Commit, Journal, ProjectRecord, RoleRecord, Selection};
 
 pub(super) const ABOUT: &str = "Shows the journal: one record a publication, never deleted, which says when it was made and by whom, and for each project \
 which files were added, removed, refused, allowed or blocked. It is the transaction log that PEP 458 asks for.
@@ -142,11 +142,14 @@ fn write(commit: &Commit, json: bool) -> anyhow::Result<bool> {
 
 /// What people read of a record: a line for the publication, and one for each kind of change of each project.
 fn text(commit: &Commit) -> String {
-    let Commit { number, at, by, projects, renewed, .. } = commit;
+    let Commit { number, at, by, projects, renewed, roles, .. } = commit;
     let at = at.strftime("%Y-%m-%d %H:%M:%SZ");
     let mut text = format!("{at}  commit {number}  by {}", plain(by));
     if *renewed > 0 {
         let _ = write!(text, "\n  {renewed} bins signed again");
+    }
+    for RoleRecord { role, version, sha256 } in roles {
+        let _ = write!(text, "\n  {} {version} published, SHA-256 {sha256}", plain(role));
     }
     for record in projects {
         for (what, names) in changes(record) {
@@ -254,15 +257,19 @@ mod tests {
             by: "process 1".into(),
             projects: vec![record],
             renewed: 3,
+            roles: vec![RoleRecord { role: "bins".into(), version: 2, sha256 }],
+            beside: None,
+            timestamp: None,
         }
     }
 
     #[test]
     fn a_record_is_told_in_lines_without_what_a_terminal_obeys() {
         let text = text(&commit());
-        let lines: Vec<_> = text.lines().collect();
+        let mut lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "2026-11-01 12:30:00Z  commit 7  by process 1");
         assert_eq!(lines[1], "  3 bins signed again");
+        assert!(lines.remove(2).starts_with("  bins 2 published, SHA-256 e3b0c442"), "{text}");
         assert!(lines[2].starts_with("  demo  added  demo-0.tar.gz, demo-1.tar.gz"), "{text}");
         assert!(lines[2].ends_with(" and 2 more"), "{text}");
         assert_eq!(lines[3], "  demo  refused  demo\\u{1b}[2J.whl (bad-name)");

@@ -6,11 +6,13 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
+use crate::signer::keep_out_of_core_dumps;
 use crate::telemetry::log as logging;
 
 pub mod allow;
 pub mod block;
 pub mod bundle;
+pub mod ceremony;
 pub mod check;
 mod environment;
 pub mod export;
@@ -18,12 +20,15 @@ mod flags;
 pub mod fsck;
 pub mod gateway;
 pub mod gc;
+pub mod import;
 pub mod index_flags;
 pub mod init;
 pub mod inspect;
+pub mod key;
 pub mod log;
 mod open;
 mod progress;
+pub mod recover;
 mod report;
 pub mod restore;
 pub mod run;
@@ -68,6 +73,12 @@ pub enum Command {
     /// Make a repository: the roles and their keys.
     #[command(long_about = init::ABOUT)]
     Init(init::Args),
+    /// Take over a TUF repository that was made elsewhere.
+    #[command(long_about = import::ABOUT)]
+    Import(import::Args),
+    /// Make keys, and show their public halves.
+    #[command(long_about = key::ABOUT)]
+    Key(key::Args),
     /// Show a repository: roles, versions, expiries, keys, bins and targets.
     #[command(long_about = inspect::ABOUT)]
     Inspect(inspect::Args),
@@ -83,6 +94,9 @@ pub enum Command {
     /// Go on with a repository that was put back to an earlier state.
     #[command(long_about = restore::ABOUT)]
     Restore(restore::Args),
+    /// Go back to the last good state after somebody else had the online key.
+    #[command(long_about = recover::ABOUT)]
+    Recover(recover::Args),
     /// Write what is published into a folder: a static TUF repository.
     #[command(long_about = export::ABOUT)]
     Export(export::Args),
@@ -95,6 +109,15 @@ pub enum Command {
     /// Show the journal: what was published, when and by whom.
     #[command(long_about = log::ABOUT)]
     Log(log::Args),
+    /// Change the root: draft, review, sign and merge its next version.
+    #[command(long_about = ceremony::root::ABOUT)]
+    Root(ceremony::root::Args),
+    /// Change targets: draft, review, sign and merge its next version.
+    #[command(long_about = ceremony::targets::ABOUT)]
+    Targets(ceremony::targets::Args),
+    /// Change bins: draft, review, sign and merge its next version.
+    #[command(long_about = ceremony::bins::ABOUT)]
+    Bins(ceremony::bins::Args),
     /// Say which root is trusted for which index.
     #[command(long_about = trust::ABOUT)]
     Trust(trust::Args),
@@ -117,21 +140,40 @@ impl Command {
         match self {
             Self::Serve(args) => serve::run(*args, environment).await,
             Self::Init(args) => init::run(args, environment).await,
+            Self::Import(args) => import::run(args, environment).await,
+            Self::Key(args) => key::run(args).await,
             Self::Inspect(args) => inspect::run(args, environment).await,
             Self::Check(args) => check::run(args, environment).await,
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
             Self::Restore(args) => restore::run(args, environment).await,
+            Self::Recover(args) => recover::run(args, environment).await,
             Self::Export(args) => export::run(args, environment).await,
             Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,
             Self::Log(args) => log::run(args, environment).await,
+            Self::Root(args) => ceremony::root::run(args, environment).await,
+            Self::Targets(args) => ceremony::targets::run(args, environment).await,
+            Self::Bins(args) => ceremony::bins::run(args, environment).await,
             Self::Trust(args) => trust::run(args).await,
             Self::Run(args) => run::run(*args, environment).await,
             Self::Gateway(args) => gateway::run(*args, environment).await,
             Self::Bundle(args) => bundle::run(args).await,
             Self::Tuf(args) => tuf::run(args, environment).await,
         }
+    }
+
+    /// Whether it never has private keys: programs that these start may dump core as they like.
+    fn is_of_clients(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_)
+                | Self::Gateway(_)
+                | Self::Bundle(_)
+                | Self::Tuf(_)
+                | Self::Trust(_)
+                | Self::Check(_)
+        )
     }
 
     /// What is logged where nobody says: commands that answer on standard output log only what went wrong.
@@ -164,6 +206,9 @@ pub fn main() -> ExitCode {
 fn start(cli: Cli, environment: &Environment) -> anyhow::Result<ExitCode> {
     let filter = environment.log_filter().unwrap_or(cli.command.log_filter());
     logging::init(cli.command.log_format(), filter)?;
+    if !cli.command.is_of_clients() {
+        keep_out_of_core_dumps().context("cannot forbid core dumps, which would hold the keys")?;
+    }
     install_crypto_provider();
     // Reads FAILPOINTS; see `store::failpoint`.
     #[cfg(feature = "failpoints")]

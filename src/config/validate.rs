@@ -64,10 +64,10 @@ fn signing(config: &Config) -> Checked {
     let online = &config.signing.online;
     require(!online.is_empty(), "signing.online", "it must name a key, as file:online.pem")?;
     let known = |uri: &String| match uri.split_once(':') {
-        Some((scheme, rest)) => {
+        Some((scheme, rest)) if !scheme.contains('/') => {
             Backend::ALL.iter().any(|backend| backend.as_str() == scheme) && !rest.is_empty()
         }
-        None => !uri.is_empty(),
+        _ => !uri.is_empty(),
     };
     let schemes: Vec<_> = Backend::ALL.iter().map(|backend| format!("{backend}:")).collect();
     let schemes = schemes.join(", ");

@@ -8,20 +8,19 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::index::ProjectName;
-use crate::signer;
 use crate::store::{Created, Durable, layout};
-use crate::tuf::{MetaFile, Role, Signed, Targets};
+use crate::tuf::{MetaFile, Signed, Targets};
 
-use super::commit::{Commit, ProjectRecord, SnapshotRef};
+use super::commit::{Commit, ProjectRecord, RoleRecord, SnapshotRef};
 use super::pages::{pack, unpack};
 use super::published::Base;
-use super::signing::{authorized, expiry, top_level, within};
+use super::signing::{expiry, sign_bin, sign_top, within};
 use super::writer::Writer;
 use super::{Document, RepositoryError, load};
 
 /// Largest metadata files that clients take (python-tuf's limits), bytes.
-const LARGEST_BIN: usize = 5_000_000;
-const LARGEST_SNAPSHOT: usize = 2_000_000;
+pub(super) const LARGEST_BIN: usize = 5_000_000;
+pub(super) const LARGEST_SNAPSHOT: usize = 2_000_000;
 /// From so many objects on, one sync of the file system is cheaper than one an object.
 const BULK: usize = 32;
 /// Objects written at once.
@@ -40,9 +39,18 @@ pub(super) struct Plan {
     pub(super) snapshot_due: bool,
 }
 
+/// What a commit records.
+#[derive(Default)]
+pub(super) struct Record {
+    pub(super) projects: Vec<ProjectRecord>,
+    /// How many bins are signed again for their age.
+    pub(super) renewed: u64,
+    pub(super) roles: Vec<RoleRecord>,
+}
+
 /// A bin that was written.
 pub(super) struct WrittenBin {
-    index: u32,
+    pub(super) index: u32,
     pub(super) name: String,
     pub(super) signed: Arc<Signed<Targets>>,
     bytes: Bytes,
@@ -64,13 +72,15 @@ impl Writer {
         let bulk = bins.len() + pages.len() > BULK;
         let durable = if bulk { Durable::AtSync } else { Durable::Now };
         self.write_pages(number, &pages, durable).await?;
-        let written = self.write_bins(bins, durable).await?;
+        let on = self.base_to_build_on().await?;
+        let written = self.write_bins(&on, bins, durable).await?;
         let versions = written.iter().map(|bin| (bin.name.clone(), bin.signed.signed.version));
-        let base = self.write_snapshot(number, versions, durable).await?;
+        let base = self.write_snapshot(&on, number, versions, durable).await?;
         if bulk {
             self.store.sync().await?;
         }
-        if !self.commit(base, records, renewed).await? {
+        let record = Record { projects: records, renewed, roles: Vec::new() };
+        if !self.commit(base, record).await? {
             return Ok(false);
         }
         if self.store.is_shared() {
@@ -88,7 +98,7 @@ impl Writer {
     }
 
     /// A folder that was put back under this process has lost the base. (Of a shared store the newest commit is read.)
-    async fn check_folder(&self) -> Result<(), RepositoryError> {
+    pub(super) async fn check_folder(&self) -> Result<(), RepositoryError> {
         let known = self.base.commit;
         if self.store.is_shared() || self.store.date(&layout::commit(known)).await?.is_some() {
             return Ok(());
@@ -100,9 +110,9 @@ impl Writer {
     pub(super) async fn commit(
         &mut self,
         base: Base,
-        projects: Vec<ProjectRecord>,
-        renewed: u64,
+        record: Record,
     ) -> Result<bool, RepositoryError> {
+        let Record { projects, renewed, roles } = record;
         let at = self.watch.now();
         let commit = Commit {
             number: base.commit,
@@ -115,12 +125,15 @@ impl Writer {
             by: self.by.clone(),
             projects,
             renewed,
+            roles,
+            beside: base.beside.as_deref().cloned(),
+            timestamp: None,
         };
         if !self.write_commit(&commit).await? {
             return Ok(false);
         }
         self.repository.note_commit(base.commit);
-        self.base = base;
+        self.build_on(base);
         self.last = at;
         Ok(true)
     }
@@ -147,7 +160,7 @@ impl Writer {
         stream::iter(writes).buffer_unordered(WRITES).try_collect().await
     }
 
-    async fn write_page(
+    pub(super) async fn write_page(
         &self,
         commit: u64,
         page: &Document,
@@ -172,29 +185,29 @@ impl Writer {
 
     async fn write_bins(
         &self,
+        on: &Base,
         bins: BTreeMap<u32, Targets>,
         durable: Durable,
     ) -> Result<Vec<WrittenBin>, RepositoryError> {
         // Boxed one by one: as a list the futures of many bins take more memory than the bins.
-        let write = |(index, bin)| self.write_bin(index, bin, durable).boxed();
+        let write = |(index, bin)| self.write_bin(on, index, bin, durable).boxed();
         stream::iter(bins).map(write).buffer_unordered(WRITES).try_collect().await
     }
 
+    /// Writes the next version of a bin that `on` delegates to.
     pub(super) async fn write_bin(
         &self,
+        on: &Base,
         index: u32,
         mut bin: Targets,
         durable: Durable,
     ) -> Result<WrittenBin, RepositoryError> {
-        let name = self.base.succinct.name(index);
+        let name = on.succinct.name(index);
         bin.bin = Some(name.clone());
         bin.expires = expiry(&name, self.online.validity.bin, self.watch.now())?;
         loop {
             bin.version = self.after(bin.version);
-            let signed = self.sign(&name, bin).await?;
-            if let Some(delegations) = &self.base.bins.signed.delegations {
-                delegations.verify(&name, &signed).map_err(RepositoryError::metadata(&name))?;
-            }
+            let signed = sign_bin(&self.online, on, &name, bin).await?;
             let bytes = within(&name, signed.to_bytes()?, LARGEST_BIN)?;
             let object = layout::metadata(signed.signed.version, &name);
             // A name that is taken is an orphan's, or another writer's: passed over.
@@ -205,24 +218,23 @@ impl Writer {
         }
     }
 
-    /// Writes the snapshot of commit `number` and gives the base that it makes.
+    /// Writes the snapshot of commit `number`, with what `on` has otherwise, and gives the base that it makes.
     pub(super) async fn write_snapshot(
         &self,
+        on: &Base,
         number: u64,
-        bins: impl IntoIterator<Item = (String, u64)>,
+        roles: impl IntoIterator<Item = (String, u64)>,
         durable: Durable,
     ) -> Result<Base, RepositoryError> {
-        let mut snapshot = self.base.snapshot.signed.clone();
-        for (name, version) in bins {
+        let mut snapshot = on.snapshot.signed.clone();
+        for (name, version) in roles {
             snapshot.meta.insert(format!("{name}.json"), MetaFile::version(version));
         }
         snapshot.commit = Some(number);
         snapshot.expires = expiry("snapshot", self.online.validity.snapshot, self.watch.now())?;
         loop {
             snapshot.version = self.after(snapshot.version);
-            let signed = self.sign("snapshot", snapshot).await?;
-            let root = &self.base.root.signed;
-            root.verify("snapshot", &signed).map_err(RepositoryError::metadata("snapshot"))?;
+            let signed = sign_top(&self.online, on, "snapshot", snapshot).await?;
             let bytes = within("snapshot", signed.to_bytes()?, LARGEST_SNAPSHOT)?;
             let object = layout::metadata(signed.signed.version, "snapshot");
             let began = self.watch.now();
@@ -232,7 +244,8 @@ impl Writer {
                     commit: number,
                     snapshot: Arc::new(signed),
                     snapshot_document: Arc::new(Document::new(bytes)),
-                    ..self.base.clone()
+                    outdated: false,
+                    ..on.clone()
                 });
             }
             snapshot = signed.signed;
@@ -254,16 +267,5 @@ impl Writer {
                 _ => Err(error.into()),
             },
         }
-    }
-
-    async fn sign<R: Role>(&self, name: &str, role: R) -> Result<Signed<R>, RepositoryError> {
-        let keyids =
-            match name {
-                "snapshot" | "timestamp" => top_level(&self.base, name),
-                _ => self.base.bins.signed.delegations.as_ref().and_then(|delegations| {
-                    Some(delegations.succinct_roles.as_ref()?.keyids.clone())
-                }),
-            };
-        Ok(signer::sign(role, &authorized(&self.online.keyring, name, keyids)?).await?)
     }
 }

@@ -4,10 +4,17 @@ use crate::tuf::{Expiry, Targets};
 
 /// One bin, in the version that the base names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Facts {
-    version: u64,
+pub(super) struct Facts {
+    pub(super) version: u64,
     expires: Expiry,
     targets: u64,
+}
+
+impl Facts {
+    pub(super) fn of(bin: &Targets) -> Self {
+        let targets = bin.targets.len() as u64;
+        Self { version: bin.version, expires: bin.expires, targets }
+    }
 }
 
 /// All bins, by number; filled as they are read or written.
@@ -26,9 +33,13 @@ impl Census {
 
     /// Takes in bin `index`.
     pub(super) fn record(&mut self, index: u32, bin: &Targets) {
+        self.take(index, Facts::of(bin));
+    }
+
+    /// As [`Self::record`], where no more is known of the bin.
+    pub(super) fn take(&mut self, index: u32, facts: Facts) {
         let Some(known) = self.bins.get_mut(index as usize) else { return };
-        let targets = bin.targets.len() as u64;
-        let facts = Facts { version: bin.version, expires: bin.expires, targets };
+        let targets = facts.targets;
         match known.replace(facts) {
             Some(old) => self.targets -= old.targets,
             None => self.unknown -= 1,

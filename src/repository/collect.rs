@@ -26,8 +26,9 @@ use jiff::Timestamp;
 use crate::store::{Listed, Store, layout};
 use crate::tuf::{TargetFile, Targets};
 
+use super::load::{self, Trust};
 use super::published::Base;
-use super::{RepositoryError, bin, load};
+use super::{RepositoryError, bin};
 
 /// Bins read at once.
 const READS: usize = 16;
@@ -163,8 +164,14 @@ impl Collector {
         star: Star,
         progress: &(dyn Fn(Progress<'_>) + Send + Sync),
     ) -> Result<Named, RepositoryError> {
-        let base = load::shown(&self.store, star.version, self.known.as_ref()).await?.base;
-        self.known = Some(base.clone());
+        // It may be older than the newest root, whose online keys need not have signed it.
+        let base = load::shown_by(&self.store, star.version, self.known.as_ref(), Trust::Chain)
+            .await?
+            .base;
+        let known = self.known.replace(base.clone());
+        if known.is_some_and(|known| !known.succinct.has_the_names_of(&base.succinct)) {
+            self.bins.clear();
+        }
         let count = base.succinct.count();
         self.bins.resize_with(usize::try_from(count).unwrap_or_default(), Known::default);
         let (store, base_ref) = (&self.store, &base);
@@ -228,10 +235,21 @@ impl Named {
     }
 
     fn is_old_bin(&self, name: &str) -> bool {
-        let bins = &self.base.succinct;
         version_and_role(name).is_some_and(|(version, role)| {
-            bins.has(role) && self.base.version_of(role).is_some_and(|named| version < named)
+            self.is_bin(role) && self.base.version_of(role).is_some_and(|named| version < named)
         })
+    }
+
+    /// Whether this is a bin, or was one before the last change of their number: the snapshot lists it on, and its last
+    /// version stays.
+    fn is_bin(&self, role: &str) -> bool {
+        let delegations = self.base.targets.signed.delegations.iter();
+        let mut delegated = delegations.flat_map(|to| to.roles.iter().flatten());
+        self.base.succinct.has(role)
+            || role.rsplit_once('-').is_some_and(|(_, digits)| {
+                let hex = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
+                !digits.is_empty() && digits.bytes().all(hex)
+            }) && delegated.all(|other| other.name != role)
     }
 
     fn is_old_page(&self, name: &str) -> bool {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::index::ProjectName;
 use crate::tuf::Digest;
 
+use super::beside::Beside;
 use super::edit::Refused;
 
 /// One commit: the object whose creation makes a publication happen.
@@ -27,6 +28,26 @@ pub struct Commit {
     /// How many bins were signed again because their time was up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub renewed: u64,
+    /// New versions of root, targets and bins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleRecord>,
+    /// Who signs timestamp and snapshot beside those that the newest root names; every later commit carries it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+    /// The version of the timestamp that shows it first, where clients have seen lower ones: of a repository that was taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<u64>,
+}
+
+/// A version of an offline role that a commit publishes. That of a root is recorded just before it becomes visible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleRecord {
+    /// `root`, `targets` or `bins`.
+    pub role: String,
+    /// Its version.
+    pub version: u64,
+    /// SHA-256 of its object.
+    pub sha256: Digest,
 }
 
 /// Which snapshot.

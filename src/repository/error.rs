@@ -5,6 +5,8 @@ use crate::store::StoreError;
 use crate::tuf::MetadataError;
 use crate::tuf::canonical::CanonicalError;
 
+use super::roles::RolesError;
+
 /// Why the repository cannot be read or changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RepositoryError {
@@ -25,19 +27,37 @@ pub enum RepositoryError {
         /// What is wrong.
         reason: String,
     },
-    /// No loaded key may sign an online role.
-    #[error(
-        "none of the loaded keys may sign {role}: the trust root names {expected}; load the online key that it names"
-    )]
+    /// Too few of the loaded keys may sign an online role.
+    #[error("{}", unauthorized(role, *needed, expected))]
     Unauthorized {
         /// The role.
         role: String,
+        /// How many must.
+        needed: u64,
         /// The key ids that may.
         expected: String,
     },
+    /// A new root is under way, and too few of the loaded keys may sign under it.
+    #[error(
+        "root {root} is about to be published, and too few of the loaded keys may sign {role} under it: nothing is signed before          {needed} of {expected} are loaded"
+    )]
+    Awaited {
+        /// Its version.
+        root: u64,
+        /// The role.
+        role: String,
+        /// How many must.
+        needed: u64,
+        /// The key ids that may.
+        expected: String,
+    },
+    /// New versions of root, targets or bins cannot be published.
+    #[error(transparent)]
+    Roles(#[from] RolesError),
     /// The bins would grow past what clients take.
     #[error(
-        "{role} would have {bytes} bytes, more than clients take: make a new repository with more bins"
+        "{role} would have {bytes} bytes, more than clients take: publish a new version of bins with more bins \
+         (`countersign bins draft --bins`)"
     )]
     TooLarge {
         /// The role.
@@ -100,6 +120,18 @@ pub enum RepositoryError {
     Stopped,
 }
 
+fn unauthorized(role: &str, needed: u64, expected: &str) -> String {
+    match needed {
+        1 => format!(
+            "none of the loaded keys may sign {role}: the trust root names {expected}; load the online key that it names"
+        ),
+        needed => format!(
+            "too few of the loaded keys may sign {role}: {needed} must of those that the trust root names, {expected}; load the \
+             online keys that it names"
+        ),
+    }
+}
+
 impl From<StoreError> for RepositoryError {
     fn from(error: StoreError) -> Self {
         Self::Store(std::sync::Arc::new(error))
@@ -122,6 +154,16 @@ impl RepositoryError {
     /// Whether a key is away that may be back soon: what is to be published waits for it.
     pub fn is_wait(&self) -> bool {
         matches!(self, Self::Signer(error) if error.is_temporary())
+    }
+
+    /// The same, of a root that is about to be published.
+    pub(super) fn awaiting(self, root: u64) -> Self {
+        match self {
+            Self::Unauthorized { role, needed, expected } => {
+                Self::Awaited { root, role, needed, expected }
+            }
+            other => other,
+        }
     }
 
     /// `object` is not what it should be.

@@ -201,6 +201,7 @@ fn about(mut commit: Commit, project: Option<&ProjectName>) -> Option<Commit> {
     commit.projects.retain(|record| record.project == *project);
     // Renewals are about no project.
     commit.renewed = 0;
+    commit.roles.clear();
     (!commit.projects.is_empty()).then_some(commit)
 }
 

@@ -92,6 +92,40 @@ fn is_version(name: &str, held: u64, expected: u64) -> Result<(), RepositoryErro
     Err(RepositoryError::damaged(name, format!("it holds number {held}")))
 }
 
+/// Whose signatures count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Those of the keys that the newest root names.
+    Newest,
+    /// Also those of an earlier root: for a writer, who signs again what is left, and for the collector, who reads what was
+    /// published a grace period ago. Never for what is served.
+    Chain,
+}
+
+impl Trust {
+    /// Whether `signed` counts only by an earlier root than `newest`.
+    async fn is_outdated<R: Role>(
+        self,
+        store: &Store,
+        newest: &Signed<Root>,
+        role: &str,
+        object: &str,
+        signed: &Signed<R>,
+    ) -> Result<bool, RepositoryError> {
+        let Err(error) = newest.signed.verify(role, signed) else { return Ok(false) };
+        let earlier = match self {
+            Self::Newest => 0..0,
+            Self::Chain => 1..newest.signed.version,
+        };
+        for version in earlier.rev() {
+            if root_version(store, version).await?.signed.verify(role, signed).is_ok() {
+                return Ok(true);
+            }
+        }
+        Err(RepositoryError::metadata(object)(error))
+    }
+}
+
 /// What commit `number` names, each role verified by the newest root. What `known` holds already is not read again.
 ///
 /// # Errors
@@ -101,12 +135,32 @@ pub async fn base(
     number: u64,
     known: Option<&Base>,
 ) -> Result<Base, RepositoryError> {
+    base_by(store, number, known, Trust::Newest).await
+}
+
+/// As [`base`], of signatures that count by `trust`.
+pub(super) async fn base_by(
+    store: &Store,
+    number: u64,
+    known: Option<&Base>,
+    trust: Trust,
+) -> Result<Base, RepositoryError> {
     let root = match known {
         Some(known) => root_after(store, &known.root).await?,
         None => Arc::new(root(store).await?),
     };
+    // What was verified by this very root need not be again.
+    let verified =
+        known.filter(|known| known.root.signed.version == root.signed.version && !known.outdated);
     if let Some(known) = known.filter(|known| known.commit == number) {
-        return Ok(Base { root, ..known.clone() });
+        let outdated = verified.is_none() && {
+            let name = layout::metadata(known.snapshot.signed.version, "snapshot");
+            let snapshot = trust.is_outdated(store, &root, "snapshot", &name, &known.snapshot);
+            let name = layout::metadata(known.targets.signed.version, "targets");
+            let targets = trust.is_outdated(store, &root, "targets", &name, &known.targets);
+            snapshot.await? | targets.await?
+        };
+        return Ok(Base { root, outdated, ..known.clone() });
     }
     let commit = commit(store, number).await?;
     let name = layout::metadata(commit.snapshot.version, "snapshot");
@@ -115,17 +169,17 @@ pub async fn base(
         return Err(RepositoryError::damaged(name, "its SHA-256 is not the one of its commit"));
     }
     is_version(&name, snapshot.signed.version, commit.snapshot.version)?;
-    root.signed.verify("snapshot", &snapshot).map_err(RepositoryError::metadata(&name))?;
+    let mut outdated = trust.is_outdated(store, &root, "snapshot", &name, &snapshot).await?;
     let version = |role: &str| {
         let entry = snapshot.signed.meta.get(&format!("{role}.json")).map(|meta| meta.version);
         entry.ok_or_else(|| RepositoryError::damaged(&name, format!("it does not list {role}")))
     };
-    let known = known.filter(|known| known.root.signed.version == root.signed.version);
     let old = known.map(|known| &known.targets);
-    let targets = offline(store, version("targets")?, "targets", old, |signed, name| {
-        root.signed.verify("targets", signed).map_err(RepositoryError::metadata(name))
-    });
-    let targets = targets.await?;
+    let targets = offline(store, version("targets")?, "targets", old, |_, _| Ok(())).await?;
+    if !verified.is_some_and(|known| Arc::ptr_eq(&known.targets, &targets)) {
+        let name = layout::metadata(targets.signed.version, "targets");
+        outdated |= trust.is_outdated(store, &root, "targets", &name, &targets).await?;
+    }
     let same = known.is_some_and(|known| Arc::ptr_eq(&known.targets, &targets));
     let old = known.filter(|_| same).map(|known| &known.bins);
     let bins = offline(store, version("bins")?, "bins", old, |signed, name| {
@@ -151,6 +205,8 @@ pub async fn base(
         succinct,
         snapshot: Arc::new(snapshot),
         snapshot_document,
+        beside: commit.beside.map(Arc::new),
+        outdated,
     })
 }
 
@@ -189,14 +245,23 @@ pub async fn shown(
     version: u64,
     known: Option<&Base>,
 ) -> Result<Published, RepositoryError> {
+    shown_by(store, version, known, Trust::Newest).await
+}
+
+/// As [`shown`], of signatures that count by `trust`.
+pub(super) async fn shown_by(
+    store: &Store,
+    version: u64,
+    known: Option<&Base>,
+    trust: Trust,
+) -> Result<Published, RepositoryError> {
     let name = layout::timestamp(version);
     let (timestamp, timestamp_document) = role::<Timestamp>(store, &name).await?;
     is_version(&name, timestamp.signed.version, version)?;
     let number = timestamp.signed.commit;
     let number = number.ok_or_else(|| RepositoryError::damaged(&name, "it names no commit"))?;
-    let base = base(store, number, known).await?;
-    let root = &base.root.signed;
-    root.verify("timestamp", &timestamp).map_err(RepositoryError::metadata(&name))?;
+    let base = base_by(store, number, known, trust).await?;
+    trust.is_outdated(store, &base.root, "timestamp", &name, &timestamp).await?;
     let entry = timestamp.signed.meta.get("snapshot.json");
     let hash = entry.and_then(|e| e.hashes.as_ref()?.get("sha256")?.parse::<Digest>().ok());
     if hash != Some(base.snapshot_document.digest) {

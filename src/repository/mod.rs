@@ -4,6 +4,7 @@
 
 mod answered;
 mod attempt;
+mod beside;
 mod bin;
 mod cache;
 mod census;
@@ -26,8 +27,10 @@ mod paths;
 mod published;
 mod publisher;
 mod reader;
+pub mod recover;
 mod renewal;
 mod restore;
+mod roles;
 mod signing;
 mod skew;
 mod superseded;
@@ -35,8 +38,9 @@ mod touched;
 mod visible;
 mod writer;
 
+pub use beside::{Beside, DraftKeys, Quorum};
 pub use collect::{Collected, Collector, Mode, Progress};
-pub use commit::{AllowedRecord, Commit, FileRecord, ProjectRecord, SnapshotRef};
+pub use commit::{AllowedRecord, Commit, FileRecord, ProjectRecord, RoleRecord, SnapshotRef};
 pub use draft::Contents;
 pub use edit::{Blocked, Decision, Edit, PageChange, ProjectBase, Receipt, Refused, Seen};
 pub use error::RepositoryError;
@@ -47,6 +51,10 @@ pub use published::{Base, Published};
 pub use publisher::{Publisher, PublisherConfig, PublishingTask};
 pub use reader::Repository;
 pub use restore::{Advanced, HIGHEST, advance};
+pub use roles::{
+    Current, NewRoles, RolesError, RolesProgress, RolesReceipt, current_roles, next_number,
+    publish_roles,
+};
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -8,6 +8,7 @@ use crate::tuf::{
 };
 
 use super::Document;
+use super::beside::Beside;
 
 /// What a commit names, the bins themselves aside.
 #[derive(Debug, Clone)]
@@ -26,6 +27,11 @@ pub struct Base {
     pub snapshot: Arc<Signed<Snapshot>>,
     /// The snapshot's bytes.
     pub snapshot_document: Arc<Document>,
+    /// Who signs timestamp and snapshot beside those whom the root names.
+    pub beside: Option<Arc<Beside>>,
+    /// Whether snapshot or targets are signed by keys that only an earlier root trusts: then a writer signs again before
+    /// anything else. Readers never see such a base.
+    pub outdated: bool,
 }
 
 /// One publication: a commit, and the timestamp that shows it.
@@ -48,16 +54,22 @@ impl Base {
 }
 
 impl Base {
-    /// The keys that root and bins trust with the online roles.
+    /// The keys that root and bins trust with the online roles, and those that still sign beside them.
     pub fn online_keys(&self) -> BTreeSet<KeyId> {
         let roles = &self.root.signed.roles;
         let top = ["timestamp", "snapshot"].into_iter().filter_map(|role| roles.get(role));
         let top = top.flat_map(|keys| &keys.keyids);
-        top.chain(&self.succinct.keyids).cloned().collect()
+        let beside = self.beside.iter().flat_map(|beside| &beside.keyids);
+        top.chain(&self.succinct.keyids).chain(beside).cloned().collect()
     }
 }
 
 impl Published {
+    /// Whether the newest root accepts all of it.
+    pub(super) fn is_valid(&self) -> bool {
+        !self.base.outdated && self.base.root.signed.verify("timestamp", &self.timestamp).is_ok()
+    }
+
     /// The roles that are not bins, each with version and expiry.
     pub fn roles(&self) -> [(&'static str, u64, Expiry); 5] {
         let Base { root, targets, bins, snapshot, .. } = &self.base;

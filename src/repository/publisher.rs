@@ -18,6 +18,7 @@ use crate::time::Clock;
 use super::draft::Contents;
 use super::edit::{Edit, Receipt};
 use super::renewal::Renewal;
+use super::roles::{NewRoles, RolesReceipt};
 use super::writer::{Outcome, Renewals, Writer};
 use super::{Repository, RepositoryError};
 
@@ -42,6 +43,13 @@ const RENEWAL: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Publisher {
     queue: mpsc::Sender<Job>,
+    roles: mpsc::Sender<RolesJob>,
+}
+
+/// What people signed; it waits for no edit.
+struct RolesJob {
+    new: NewRoles,
+    done: oneshot::Sender<Result<RolesReceipt, RepositoryError>>,
 }
 
 struct Job {
@@ -74,6 +82,7 @@ pub struct PublishingTask {
     writer: Writer,
     renewal: Renewal,
     queue: mpsc::Receiver<Job>,
+    roles: mpsc::Receiver<RolesJob>,
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -102,11 +111,13 @@ impl Publisher {
         let writer = Writer::start(store, config).await?;
         let repository = writer.repository().clone();
         let (sender, queue) = mpsc::channel(WAITING);
+        let (roles_sender, roles) = mpsc::channel(1);
         let renewal = Renewal::default();
         let task = PublishingTask {
             writer,
             renewal,
             queue,
+            roles,
             readiness,
             metrics,
             clock,
@@ -115,7 +126,7 @@ impl Publisher {
             wait: None,
             interval,
         };
-        Ok((Self { queue: sender }, repository, task))
+        Ok((Self { queue: sender, roles: roles_sender }, repository, task))
     }
 
     /// Publishes `edit`, and returns once it can be verified by everybody (or had nothing to change).
@@ -125,6 +136,17 @@ impl Publisher {
     pub async fn publish(&self, edit: Arc<dyn Edit>) -> Result<Receipt, RepositoryError> {
         let (done, receipt) = oneshot::channel();
         let sent = self.queue.send(Job { edit, done }).await;
+        sent.map_err(|_| RepositoryError::Stopped)?;
+        receipt.await.map_err(|_| RepositoryError::Stopped)?
+    }
+
+    /// Publishes new versions of root, targets and bins, and returns once they are visible.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]; nothing that was published before is harmed, and the same call again goes on with what was begun.
+    pub async fn publish_roles(&self, new: NewRoles) -> Result<RolesReceipt, RepositoryError> {
+        let (done, receipt) = oneshot::channel();
+        let sent = self.roles.send(RolesJob { new, done }).await;
         sent.map_err(|_| RepositoryError::Stopped)?;
         receipt.await.map_err(|_| RepositoryError::Stopped)?
     }
@@ -146,10 +168,15 @@ impl PublishingTask {
                         None if waiting.is_empty() => return,
                         None => {}
                     },
+                    Some(job) = self.roles.recv() => self.publish_roles(job).await,
                     () = tokio::time::sleep_until(free), if !waiting.is_empty() => {}
                     () = tokio::time::sleep_until(next_look.min(next_clock)) => {}
                     () = shutdown.cancelled(), if !self.queue.is_closed() => self.queue.close(),
                 }
+            }
+            // Also under a load that never lets the queue run empty.
+            if let Ok(job) = self.roles.try_recv() {
+                self.publish_roles(job).await;
             }
             while waiting.len() < WAITING
                 && let Ok(job) = self.queue.try_recv()
@@ -236,6 +263,16 @@ impl PublishingTask {
         let published = self.writer.publish(edits, &Renewals::default()).await;
         self.note(published.as_ref().err());
         published
+    }
+
+    async fn publish_roles(&mut self, RolesJob { new, done }: RolesJob) {
+        let published = self.writer.publish_roles(&new, &|_, _| ()).await;
+        match &published {
+            Ok(receipt) => tracing::info!(?receipt, "new roles are published"),
+            Err(error) => tracing::error!(%error, "new roles could not be published"),
+        }
+        // What is wrong with them keeps nothing else from being published.
+        let _ = done.send(published);
     }
 
     async fn renew(&mut self, edits_wait: bool) {

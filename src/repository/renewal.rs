@@ -28,17 +28,21 @@ impl Renewal {
         writer.catch_up().await?;
         // What other replicas signed is not due.
         writer.refresh().await?;
+        writer.mend().await?;
         let bins = self.bins_due(writer, now).await?;
         writer.show_bins();
         let validity = writer.online.validity.clone();
         let snapshot = &writer.base().snapshot.signed;
         let snapshot_due = is_due(snapshot.expires, validity.snapshot, now, 0.0);
         let snapshot = snapshot_due.then_some(snapshot.version);
-        let timestamp = writer.repository().published().timestamp.signed.expires;
+        let published = writer.repository().published();
+        let timestamp = published.timestamp.signed.expires;
+        // What shows a new root was cut short.
+        let behind = published.base.root.signed.version < writer.base().root.signed.version;
         if snapshot.is_some() || !bins.is_empty() {
             tracing::info!(bins = bins.len(), "signing again what expires");
             writer.publish(&[], &Renewals { bins, snapshot }).await?;
-        } else if is_due(timestamp, validity.timestamp, now, 0.0) {
+        } else if behind || is_due(timestamp, validity.timestamp, now, 0.0) {
             tracing::info!("signing the timestamp again");
             writer.renew_timestamp().await?;
         }
@@ -56,7 +60,8 @@ impl Renewal {
         let count = writer.census().len();
         let mut due = Vec::new();
         for _ in 0..count.min(BINS_A_PASS) {
-            let index = self.next;
+            // There may be fewer bins than there were.
+            let index = self.next % count;
             self.next = (index + 1) % count;
             let name = base.succinct.name(index as u32);
             let version = base.version_of(&name).unwrap_or_default();

@@ -8,6 +8,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::store::{Durable, Store, layout};
 
+use super::attempt::Record;
 use super::publisher::PublisherConfig;
 use super::visible::Goal;
 use super::writer::Writer;
@@ -48,7 +49,8 @@ pub async fn advance(
     let now = u64::try_from(writer.watch.now().as_second()).unwrap_or_default();
     // A timestamp may have been lost and its commit not.
     let newest = load::commits_from(&store, 1).await?.pop().ok_or(RepositoryError::Missing)?;
-    writer.base = load::base(&store, newest, Some(&writer.base)).await?;
+    let newest = load::base(&store, newest, Some(&writer.base)).await?;
+    writer.build_on(newest);
     writer.floor = now.max(past.min(HIGHEST) + 1);
     writer.by.push_str(BY);
 
@@ -56,10 +58,11 @@ pub async fn advance(
     let bins = names.len() as u64;
     let number = writer.after(writer.base.commit);
     let this = &writer;
+    let on = &this.base_to_build_on().await?;
     let versions: Vec<(String, u64)> = stream::iter((0_u32..).zip(names))
         .map(|(index, name)| async move {
             let bin = this.repository.read_bin(&this.base, &name).await?;
-            let written = this.write_bin(index, bin.signed, Durable::AtSync).await?;
+            let written = this.write_bin(on, index, bin.signed, Durable::AtSync).await?;
             Ok::<_, RepositoryError>((written.name, written.signed.signed.version))
         })
         .buffer_unordered(TOGETHER)
@@ -69,9 +72,9 @@ pub async fn advance(
             async move { Ok(done) }
         })
         .await?;
-    let base = this.write_snapshot(number, versions, Durable::AtSync).await?;
+    let base = this.write_snapshot(on, number, versions, Durable::AtSync).await?;
     store.sync().await?;
-    if !writer.commit(base, Vec::new(), bins).await? {
+    if !writer.commit(base, Record { renewed: bins, ..Record::default() }).await? {
         let name = layout::commit(number);
         return Err(RepositoryError::damaged(name, "another writer made it: stop all of them"));
     }

@@ -1,6 +1,10 @@
 //! The last step of a publication: the timestamp that shows it.
 
+use std::sync::Arc;
+
+use super::load::{self, Trust};
 use super::published::Published;
+use super::roles::RolesError;
 use super::signing::write_timestamp;
 use super::writer::Writer;
 use super::{RepositoryError, gauges};
@@ -34,15 +38,25 @@ impl Writer {
         for _ in 0..TRIES {
             let alone = !self.unsure && !self.store.is_shared();
             let known = match alone {
-                true => self.repository.published(),
-                false => self.repository.look_for(ours.take()).await?,
+                true => Ok(self.repository.published()),
+                false => self.repository.look_for(ours.take()).await,
             };
-            if goal.is_reached(&known) {
-                self.gauge();
-                return Ok(());
-            }
+            let known = match known {
+                Ok(known) if goal.is_reached(&known) => {
+                    self.gauge();
+                    return Ok(());
+                }
+                Ok(known) => known,
+                Err(error @ RepositoryError::Damaged { .. }) => {
+                    self.outdated_timestamp().await?.ok_or(error)?
+                }
+                Err(error) => return Err(error),
+            };
             // Only now: a timestamp never names an older commit than the one before it.
             self.refresh().await?;
+            if self.base.outdated {
+                return Err(RolesError::Outdated(self.base.root.signed.version).into());
+            }
             self.check_clock()?;
             let version = self.after(known.timestamp.signed.version);
             let now = self.watch.now();
@@ -71,6 +85,13 @@ impl Writer {
             }
         }
         Err(RepositoryError::Contended(TRIES))
+    }
+
+    /// The newest timestamp, where it is one that only an earlier root accepts: it shows nothing, and is passed over.
+    async fn outdated_timestamp(&self) -> Result<Option<Arc<Published>>, RepositoryError> {
+        let Some(newest) = load::newest_timestamp(&self.store).await? else { return Ok(None) };
+        let shown = load::shown_by(&self.store, newest, Some(&self.base), Trust::Chain).await?;
+        Ok((!shown.is_valid()).then(|| Arc::new(shown)))
     }
 
     fn gauge(&self) {

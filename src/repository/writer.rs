@@ -18,18 +18,19 @@ use super::attempt::{Plan, WRITES};
 use super::census::Census;
 use super::draft::{Contents, Draft};
 use super::edit::{Edit, Receipt};
+use super::load::{self, Trust};
 use super::published::Base;
 use super::publisher::PublisherConfig;
 use super::reader::Settings;
 use super::signing::{Online, write_timestamp};
 use super::touched::Touched;
 use super::visible::Goal;
-use super::{Repository, RepositoryError, gauges, load, nonce, skew};
+use super::{Repository, RepositoryError, gauges, nonce, skew};
 
 /// Commits that are read one by one to learn what they touched; where more were missed, all looks under way are stale.
 const MISSED: usize = 256;
 /// Lost races after which a publication is given up for now.
-const RACES: usize = 20;
+pub(super) const RACES: usize = 20;
 /// The longest pause after a lost race.
 const PAUSE: Duration = Duration::from_millis(1000);
 
@@ -90,13 +91,14 @@ impl Writer {
         let timestamps = store.list(layout::TIMESTAMPS).await?;
         let newest = timestamps.iter().filter_map(|t| layout::number(&t.name)).max();
         let shown = match newest {
-            Some(newest) => load::shown(&store, newest, None).await?,
+            Some(newest) => load::shown_by(&store, newest, None, Trust::Chain).await?,
             // An init that was interrupted before its last step.
             None => {
                 let number = load::commits_from(&store, 1).await?.pop();
-                let base =
-                    load::base(&store, number.ok_or(RepositoryError::Missing)?, None).await?;
-                let first = write_timestamp(&store, &online, &base, 1, watch.now()).await?;
+                let number = number.ok_or(RepositoryError::Missing)?;
+                let base = load::base(&store, number, None).await?;
+                let version = load::commit(&store, number).await?.timestamp.unwrap_or(1);
+                let first = write_timestamp(&store, &online, &base, version, watch.now()).await?;
                 first.ok_or(RepositoryError::Missing)?
             }
         };
@@ -133,6 +135,8 @@ impl Writer {
         if let Err(error) = writer.catch_up().await {
             tracing::error!(%error, "the newest publication cannot be completed yet");
         }
+        // But nothing that the newest root does not accept.
+        writer.mend().await?;
         Ok(writer)
     }
 
@@ -146,6 +150,10 @@ impl Writer {
 
     pub(super) fn census(&self) -> &Census {
         &self.census
+    }
+
+    pub(super) fn census_mut(&mut self) -> &mut Census {
+        &mut self.census
     }
 
     /// Takes a bin that was read into the census.
@@ -202,6 +210,7 @@ impl Writer {
         for race in 0..RACES {
             self.catch_up().await?;
             self.refresh().await?;
+            self.mend().await?;
             let (outcomes, plan) = match self.plan(edits, renewals).await {
                 // Missing or other than it should be: the base may have been collected. It is never read as empty.
                 Err(RepositoryError::Damaged { .. }) if self.is_superseded().await? => continue,
@@ -238,7 +247,10 @@ impl Writer {
             return Ok(());
         }
         self.refresh().await?;
-        self.make_visible(Goal::Commit(self.base.commit)).await?;
+        // What no root accepts any more is not shown, but signed again.
+        if !self.base.outdated {
+            self.make_visible(Goal::Commit(self.base.commit)).await?;
+        }
         self.unsure = false;
         Ok(())
     }
@@ -254,7 +266,7 @@ impl Writer {
             return Err(RepositoryError::Ahead { what: "commit", known });
         }
         let newest = commits.pop().unwrap_or(known);
-        let base = load::base(&self.store, newest, Some(&self.base)).await?;
+        let base = load::base_by(&self.store, newest, Some(&self.base), Trust::Chain).await?;
         let missed: Vec<u64> =
             commits.into_iter().chain([newest]).filter(|number| *number > known).collect();
         if missed.len() > MISSED {
@@ -267,9 +279,17 @@ impl Writer {
             }
         }
         // Only now: where a commit could not be read, all of them are missed still.
-        self.base = base;
+        self.build_on(base);
         self.repository.note_commit(newest);
         Ok(())
+    }
+
+    /// Goes on from `base`.
+    pub(super) fn build_on(&mut self, base: Base) {
+        if !base.succinct.has_the_names_of(&self.base.succinct) {
+            self.census = Census::new(base.succinct.count());
+        }
+        self.base = base;
     }
 
     /// Finds out whether the clock can be right, also where there is nothing to sign.
@@ -287,7 +307,7 @@ impl Writer {
     }
 
     /// Whether there is a newer commit than the base, which then becomes the base.
-    async fn is_superseded(&mut self) -> Result<bool, RepositoryError> {
+    pub(super) async fn is_superseded(&mut self) -> Result<bool, RepositoryError> {
         let before = self.base.commit;
         self.refresh().await?;
         Ok(self.base.commit > before)
@@ -317,7 +337,8 @@ impl Writer {
         }
         let mut renewed = 0;
         for (index, version) in &renewals.bins {
-            if base.version_of(&base.succinct.name(*index)) == Some(*version) {
+            let there = u64::from(*index) < base.succinct.count();
+            if there && base.version_of(&base.succinct.name(*index)) == Some(*version) {
                 draft.touch(*index).await?;
                 renewed += 1;
             }
@@ -344,7 +365,7 @@ impl Writer {
     }
 
     /// How long to wait after a lost race: longer from time to time, and different for each writer.
-    fn pause(&self, race: usize) -> Duration {
+    pub(super) fn pause(&self, race: usize) -> Duration {
         let spread = Digest::of(format!("{}-{}", self.id, self.attempts).as_bytes());
         let part = f64::from(spread.as_bytes()[0]) / 255.0;
         let longest = Duration::from_millis(20) * (1 << race.min(6));

@@ -2,9 +2,12 @@
 
 #[cfg(feature = "aws-kms")]
 mod awskms;
+mod command;
 mod file;
 mod http;
+mod hygiene;
 mod keyring;
+mod pkcs11;
 mod private_file;
 mod public_file;
 mod uri;
@@ -19,8 +22,11 @@ use crate::tuf::canonical::{self, CanonicalError};
 use crate::tuf::{Key, Role, Signature, Signed};
 
 pub use crate::telemetry::Backend;
-pub use file::FileSigner;
+pub use file::{FileSigner, KeyType};
+pub use hygiene::keep_out_of_core_dumps;
 pub use keyring::Keyring;
+pub use pkcs11::generate as generate_in_token;
+pub use private_file::read_secret as read_passphrase;
 pub use public_file::{read_public, write_public};
 pub use uri::{KeyUri, Opening, open};
 

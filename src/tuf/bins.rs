@@ -64,6 +64,11 @@ impl SuccinctRoles {
         (0..self.count()).map(|index| self.name(index as u32))
     }
 
+    /// Whether its bins have the same names as those of `other`.
+    pub fn has_the_names_of(&self, other: &Self) -> bool {
+        (self.bit_length, &self.name_prefix) == (other.bit_length, &other.name_prefix)
+    }
+
     /// Whether `name` is the name of one of the bins.
     pub fn has(&self, name: &str) -> bool {
         name.strip_prefix(self.name_prefix.as_str())

@@ -206,7 +206,7 @@ fn is_bin(bins: &SuccinctRoles, name: &str, new: &Targets) -> Result<(), Distrus
 
 impl MetaFile {
     /// Checks length and hashes, where they are given.
-    fn check(&self, what: &str, bytes: &[u8]) -> Result<(), Distrust> {
+    pub(crate) fn check(&self, what: &str, bytes: &[u8]) -> Result<(), Distrust> {
         if let Some(expected) = self.length {
             same_length(what, expected, bytes.len() as u64)?;
         }

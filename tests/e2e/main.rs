@@ -13,6 +13,7 @@
 mod attacks;
 mod bad_input;
 mod bundle;
+mod ceremony;
 mod churn;
 mod cli;
 mod client_state;
@@ -32,6 +33,8 @@ mod replicas;
 mod restart;
 mod run;
 mod serving;
+mod signers;
+mod signing;
 mod store_faults;
 mod stores;
 mod support;

@@ -215,3 +215,83 @@ fn exported_from(mirror: &dyn Mirror) {
         }
     }
 }
+
+/// A copy of the repository, as a backup makes it; or back again.
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    let copied = Command::new("cp").arg("-a").args([from, to]).status().expect("cp");
+    assert!(copied.success(), "{} to {}", from.display(), to.display());
+}
+
+fn restore(setup: &Setup, more: &[&str]) {
+    let output = setup.tool(&[&["restore", "--advance"], more].concat());
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// Clients that hold the later state go on without an error.
+#[test]
+fn a_backup_is_gone_on_with_before_clients_that_have_seen_more() {
+    need!(Python, TufJs, Nginx);
+    let mirror = Bandersnatch::start();
+    let [first, second, third] = ["1.0", "2.0", "3.0"].map(|version| wheel("qx-back", version));
+    mirror.add(&first);
+    let sidecar = Setup::before(&mirror).bins(16).at_fixed_ports().start();
+    sidecar.wait_for(&first);
+    let setup = sidecar.stop();
+    let (repository, backup) = (setup.data().join("repository"), setup.data().join("backup"));
+    copy(&repository, &backup);
+
+    let sidecar = setup.start();
+    let clients = [sidecar.python_tuf(), sidecar.tuf_js()];
+    mirror.add(&second);
+    sidecar.wait_for(&second);
+    let page = page_path("qx-back");
+    let refresh = |file: &Package| {
+        let target = target_path(file);
+        clients.each_ref().map(|client| {
+            let result = client.fetch(&[&page, &target]);
+            assert_eq!(result.sha256(&target), Some(file.sha256().as_str()));
+            result.versions
+        })
+    };
+    let later = refresh(&second);
+    let setup = sidecar.stop();
+    copy(&backup, &repository);
+    restore(&setup, &[]);
+    setup.fsck();
+    let sidecar = setup.start();
+    // What the backup had forgotten is found at the mirror again.
+    sidecar.wait_for(&second);
+    let advanced = refresh(&second);
+    for (later, advanced) in later.iter().zip(&advanced) {
+        for role in ["timestamp", "snapshot"] {
+            assert!(advanced[role] > later[role], "{role}: {later:?}, {advanced:?}");
+        }
+    }
+
+    // Numbers beyond the Unix time, and then a backup that knows nothing of them.
+    let setup = sidecar.stop();
+    restore(&setup, &["--past", "9000000000"]);
+    let sidecar = setup.start();
+    mirror.add(&third);
+    sidecar.wait_for(&third);
+    let highest = refresh(&third).iter().flat_map(|seen| seen.values().copied()).max();
+    let highest = highest.expect("versions");
+    assert!(highest > 9_000_000_000);
+    let setup = sidecar.stop();
+    copy(&backup, &repository);
+    restore(&setup, &[]);
+    let sidecar = setup.start();
+    let refused = clients[0].try_fetch(&[&page]);
+    assert!(refused.error.is_some(), "the Unix time is not enough: {refused:?}");
+    let setup = sidecar.stop();
+    let output = setup.tool(&["restore", "--advance", "--past", "9007199254740991"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    restore(&setup, &["--past", &highest.to_string()]);
+    setup.fsck();
+    let sidecar = setup.start();
+    sidecar.wait_for(&third);
+    for seen in refresh(&third) {
+        assert!(seen["timestamp"] > highest && seen["snapshot"] > highest, "{seen:?}");
+    }
+}

@@ -31,11 +31,12 @@ impl BinsChanges {
     }
 }
 
-/// The bins that follows `current`, or the first.
+/// The bins that follows `current`, or the first. Where `targets` is given, no delegation in it has the name of a bin.
 ///
 /// # Errors
 /// [`DraftError`].
 pub fn bins(
+    targets: Option<&Signed<Targets>>,
     current: Option<&Signed<Targets>>,
     changes: &BinsChanges,
     now: Timestamp,
@@ -76,7 +77,17 @@ pub fn bins(
     delegations.keys.extend(parts::key_map(&changes.online));
     delegations.keys.retain(|id, _| succinct.keyids.contains(id));
     let draft = Signed { signatures: Vec::new(), signed: bins };
-    match bins_report(None, current, &draft, Next::Free(version), now).faults.into_iter().next() {
+    match bins_report(
+        targets.map(|targets| &targets.signed),
+        current,
+        &draft,
+        Next::Free(version),
+        now,
+    )
+    .faults
+    .into_iter()
+    .next()
+    {
         Some(fault) => Err(fault.into()),
         None => Ok(draft),
     }

@@ -176,13 +176,13 @@ fn a_number_can_be_chosen_and_only_goes_up() {
 #[test]
 fn another_number_of_bins_has_another_prefix() {
     let renewal = || BinsChanges::renewal(later());
-    says(bins(None, &renewal(), now()), &["first version of bins needs --online and --bins"]);
+    says(bins(None, None, &renewal(), now()), &["first version of bins needs --online and --bins"]);
     let first = BinsChanges { online: vec![pair(9).key()], bins: Some(16), ..renewal() };
-    let first = bins(None, &first, now()).unwrap();
+    let first = bins(None, None, &first, now()).unwrap();
     assert_eq!(first.signed.delegations, testing::bins(1).delegations, "as init makes it");
     let succinct = |changes: BinsChanges| {
         let Delegations { succinct_roles, .. } =
-            bins(Some(&first), &changes, now()).unwrap().signed.delegations.unwrap();
+            bins(None, Some(&first), &changes, now()).unwrap().signed.delegations.unwrap();
         let succinct = succinct_roles.unwrap();
         (succinct.bit_length, succinct.name_prefix, succinct.keyids)
     };
@@ -194,13 +194,13 @@ fn another_number_of_bins_has_another_prefix() {
     };
     assert_eq!(succinct(grown(None)), (5, "bins2".into(), ids(&[9])));
     assert_eq!(succinct(grown(Some("shelf"))), (5, "shelf".into(), ids(&[9])));
-    says(bins(Some(&first), &grown(Some("bins")), now()), &["needs a new prefix"]);
-    says(bins(Some(&first), &grown(Some("a/b")), now()), &["use letters"]);
+    says(bins(None, Some(&first), &grown(Some("bins")), now()), &["needs a new prefix"]);
+    says(bins(None, Some(&first), &grown(Some("a/b")), now()), &["use letters"]);
     let other = BinsChanges { online: vec![pair(7).key()], ..renewal() };
     assert_eq!(succinct(other), (4, "bins".into(), ids(&[7])));
     for count in [0, 1, 17, 32768] {
         let changes = BinsChanges { bins: Some(count), ..renewal() };
-        says(bins(Some(&first), &changes, now()), &["bins cannot be: use a power of two"]);
+        says(bins(None, Some(&first), &changes, now()), &["bins cannot be: use a power of two"]);
     }
-    says(bins(Some(&first_targets()), &renewal(), now()), &["no bins of this repository"]);
+    says(bins(None, Some(&first_targets()), &renewal(), now()), &["no bins of this repository"]);
 }

@@ -36,6 +36,9 @@ fn commit(number: u64, at: i64, projects: &[&str]) -> Commit {
         by: "test".into(),
         projects: projects.iter().map(record).collect(),
         renewed: 0,
+        roles: Vec::new(),
+        beside: None,
+        timestamp: None,
     }
 }
 

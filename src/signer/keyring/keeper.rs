@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::super::{Backend, KeyUri, Opening, Signer, SignerError, open};
+use super::super::{KeyUri, Opening, Signer, SignerError, open};
 use super::files;
 use super::measured::Measured;
 use crate::telemetry::{KeyState, Metrics};
@@ -171,8 +171,7 @@ impl Slot {
 
     /// Opens it where it has to be; gives the keys that it has no more.
     async fn look(&mut self, how: &Opening, metrics: &Arc<Metrics>) -> Signers {
-        let file = self.uri.backend() == Backend::File;
-        let identity = file.then(|| files::identity(&self.uri, &how.base));
+        let identity = files::identity(&self.uri, &how.base);
         let away = self.trouble.as_ref().is_some_and(|error| error.is_temporary());
         let untried = self.signers.is_empty() && self.trouble.is_none();
         if !untried && !away && identity == self.identity {
@@ -205,7 +204,7 @@ impl Slot {
             Err(error) => {
                 self.trouble = Some(Arc::new(error));
                 // A file that is damaged may be half written; one that is not there was taken away.
-                let gone = file && files::is_gone(&self.uri, &how.base);
+                let gone = files::is_gone(&self.uri, &how.base);
                 if gone { std::mem::take(&mut self.signers) } else { Signers::new() }
             }
         }
@@ -218,6 +217,6 @@ impl Slot {
         metrics: &Arc<Metrics>,
     ) -> Arc<dyn Signer> {
         let (uri, timeout) = (self.uri.to_string(), how.timeout);
-        Arc::new(Measured { inner, uri, timeout, metrics: metrics.clone() })
+        Arc::new(Measured::new(inner, uri, timeout, metrics.clone()))
     }
 }

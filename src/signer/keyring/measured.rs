@@ -4,18 +4,31 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
 
 use super::super::{Backend, Signer, SignerError};
 use crate::telemetry::Metrics;
 use crate::tuf::Key;
 
+/// How many signatures of a key are asked for at a time. Those that wait for their turn have their time still before them.
+fn at_once(backend: Backend) -> usize {
+    match backend {
+        // A token has one session.
+        Backend::Pkcs11 => 1,
+        // Each is a process.
+        Backend::Command => 4,
+        Backend::File | Backend::Vault | Backend::AwsKms => 16,
+    }
+}
+
 /// A signer whose signatures are counted and must come in time.
 pub(super) struct Measured {
-    pub(super) inner: Arc<dyn Signer>,
+    inner: Arc<dyn Signer>,
     /// What names the key.
-    pub(super) uri: String,
-    pub(super) timeout: Duration,
-    pub(super) metrics: Arc<Metrics>,
+    uri: String,
+    timeout: Duration,
+    metrics: Arc<Metrics>,
+    turns: Semaphore,
 }
 
 impl Signer for Measured {
@@ -29,6 +42,8 @@ impl Signer for Measured {
 
     fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<String, SignerError>> {
         Box::pin(async move {
+            // Never closed.
+            let _turn = self.turns.acquire().await;
             let (began, backend) = (Instant::now(), self.backend());
             let signed = match tokio::time::timeout(self.timeout, self.inner.sign(message)).await {
                 Ok(signed) => signed,
@@ -45,6 +60,17 @@ impl Signer for Measured {
 }
 
 impl Measured {
+    /// `inner`, which `uri` names.
+    pub(super) fn new(
+        inner: Arc<dyn Signer>,
+        uri: String,
+        timeout: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let turns = Semaphore::new(at_once(inner.backend()));
+        Self { inner, uri, timeout, metrics, turns }
+    }
+
     fn too_slow(&self) -> SignerError {
         let limit = crate::config::units::duration::show(self.timeout);
         let reason = format!("it gave no signature within {limit} (signing.timeout)");

@@ -49,6 +49,12 @@ fn ids(keyring: &Keyring) -> Vec<KeyId> {
     keyring.signers().iter().map(|signer| signer.key().id()).collect()
 }
 
+/// These keys are loaded, in this order, and no others.
+#[track_caller]
+fn holds(keyring: &Keyring, expected: &[&KeyId]) {
+    assert_eq!(ids(keyring).iter().collect::<Vec<_>>(), expected);
+}
+
 #[tokio::test]
 async fn each_key_is_opened_by_itself() {
     let bench = Bench::new();
@@ -56,7 +62,7 @@ async fn each_key_is_opened_by_itself() {
     key(&bench.path("exposed.pem"));
     fs::set_permissions(bench.path("exposed.pem"), Permissions::from_mode(0o644)).unwrap();
     let keyring = bench.open(&["file:a.pem", "absent.pem", "file:exposed.pem"]).await.unwrap();
-    assert_eq!(ids(&keyring), [first.clone()]);
+    holds(&keyring, &[&first]);
     assert!(keyring.away().is_none());
     assert_eq!((bench.count(KeyState::Loaded), bench.count(KeyState::Refused)), (1, 2));
     let wrong = keyring.look(&|_| true).await.unwrap();
@@ -88,7 +94,7 @@ async fn a_swapped_link_is_taken_up_as_the_kubelet_swaps_it() {
     symlink("..1", bench.path("..data")).unwrap();
     symlink("..data/online.pem", bench.path("online.pem")).unwrap();
     let keyring = bench.open(&["file:online.pem"]).await.unwrap();
-    assert_eq!(ids(&keyring), [old.clone()]);
+    holds(&keyring, &[&old]);
 
     let new = generation("..2");
     symlink("..2", bench.path("..data_tmp")).unwrap();
@@ -97,12 +103,12 @@ async fn a_swapped_link_is_taken_up_as_the_kubelet_swaps_it() {
     // Root and bins name the old one alone: it signs on, and that is said.
     let wrong = keyring.look(&|id| *id == old).await.unwrap();
     assert!(wrong.contains(&old.0), "{wrong}");
-    assert_eq!(ids(&keyring), [new.clone(), old.clone()]);
+    holds(&keyring, &[&new, &old]);
     // Both are named: clients may still need the old one's signature.
     assert!(keyring.look(&|_| true).await.is_some());
-    assert_eq!(ids(&keyring), [new.clone(), old.clone()]);
+    holds(&keyring, &[&new, &old]);
     assert_eq!(keyring.look(&|id| *id == new).await, None);
-    assert_eq!(ids(&keyring), [new]);
+    holds(&keyring, &[&new]);
 }
 
 #[tokio::test]
@@ -117,12 +123,12 @@ async fn a_half_written_file_keeps_the_old_key() {
         fs::write(&path, part).unwrap();
         let wrong = keyring.look(&|_| named).await.unwrap();
         assert!(wrong.contains("online.pem") && wrong.contains("signs on"), "{wrong}");
-        assert_eq!(ids(&keyring), [old.clone()]);
+        holds(&keyring, &[&old]);
         assert_eq!(bench.count(KeyState::Refused), 1);
     }
     fs::write(&path, &whole).unwrap();
     assert_eq!(keyring.look(&|id| *id == new).await, None);
-    assert_eq!(ids(&keyring), [new]);
+    holds(&keyring, &[&new]);
 }
 
 #[tokio::test]
@@ -134,12 +140,12 @@ async fn a_key_that_vanished_stays_while_it_is_named() {
     fs::remove_file(bench.path("a.pem")).unwrap();
     let wrong = keyring.look(&|_| true).await.unwrap();
     assert!(wrong.contains(&old.0), "{wrong}");
-    assert_eq!(ids(&keyring), [other.clone(), old.clone()]);
+    holds(&keyring, &[&other, &old]);
     keyring.look(&|id| *id == other).await;
-    assert_eq!(ids(&keyring), [other.clone()]);
+    holds(&keyring, &[&other]);
     // Named again, it is not there again.
     keyring.look(&|_| true).await;
-    assert_eq!(ids(&keyring), [other]);
+    holds(&keyring, &[&other]);
 }
 
 #[tokio::test]
@@ -151,16 +157,16 @@ async fn a_folder_is_every_key_file_in_it() {
     fs::write(bench.path("keys/readme.txt"), "no key").unwrap();
     fs::create_dir(bench.path("keys/folder.pem")).unwrap();
     let keyring = bench.open(&["file:keys/"]).await.unwrap();
-    assert_eq!(ids(&keyring), [first.clone()]);
+    holds(&keyring, &[&first]);
     let second = key(&bench.path("keys/b.pem"));
     fs::write(bench.path("keys/c.pem"), "damaged").unwrap();
     let wrong = keyring.look(&|_| false).await.unwrap();
     assert!(wrong.contains("c.pem") && !wrong.contains("b.pem"), "{wrong}");
-    assert_eq!(ids(&keyring), [first.clone(), second.clone()]);
+    holds(&keyring, &[&first, &second]);
     fs::remove_file(bench.path("keys/c.pem")).unwrap();
     fs::remove_file(bench.path("keys/a.pem")).unwrap();
     assert_eq!(keyring.look(&|id| *id == second).await, None);
-    assert_eq!(ids(&keyring), [second]);
+    holds(&keyring, &[&second]);
 }
 
 /// Signs when it wants to.
@@ -183,12 +189,9 @@ impl Signer for Slow {
 #[tokio::test(start_paused = true)]
 async fn a_signature_comes_in_time_or_is_given_up_and_both_are_counted() {
     let metrics = Arc::new(Metrics::new().unwrap());
-    let measured = |inner: Arc<dyn Signer>| Measured {
-        inner,
-        uri: "command:x".into(),
-        timeout: Duration::from_secs(10),
-        metrics: metrics.clone(),
-    };
+    let limit = Duration::from_secs(10);
+    let measured =
+        |inner: Arc<dyn Signer>| Measured::new(inner, "command:x".into(), limit, metrics.clone());
     let file = FileSigner::generate().unwrap();
     measured(Arc::new(file)).sign(b"x").await.unwrap();
     assert_eq!(metrics.signatures.of(Backend::File).get(), 1);

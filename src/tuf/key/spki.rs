@@ -62,6 +62,9 @@ impl Key {
     /// # Errors
     /// What is wrong with it.
     pub fn from_text(text: &str) -> Result<Self, &'static str> {
+        if text.contains("PRIVATE KEY") {
+            return Err("it is a private key, which must not travel");
+        }
         if !text.trim_start().starts_with('{') {
             return Self::from_spki_pem(text);
         }
@@ -131,6 +134,7 @@ mod tests {
         let weak = vector("weak", "public");
         for (text, why) in [
             ("", "PEM"),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "must not travel"),
             ("{}", "JSON"),
             (
                 "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",

@@ -18,6 +18,7 @@ pub mod recorder;
 pub mod seaweed;
 pub mod sidecar;
 pub mod strace;
+pub mod token;
 pub mod tools;
 pub mod user;
 mod wire;

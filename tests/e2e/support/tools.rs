@@ -22,6 +22,10 @@ pub enum Tool {
     Strace,
     /// libfaketime.
     Faketime,
+    /// SoftHSM's PKCS#11 module.
+    SoftHsm,
+    /// The program of OpenSSL 3.
+    OpenSsl,
     /// The right to mount.
     Mounts,
     /// A binary in which failpoints can be set.
@@ -50,6 +54,10 @@ impl Tool {
             Self::Seaweed => python("weed"),
             Self::Strace => first(&["/usr/bin/strace", "/usr/local/bin/strace"]),
             Self::Faketime => clock::library(),
+            Self::SoftHsm => {
+                first(&["/usr/lib/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"])
+            }
+            Self::OpenSsl => first(&["/usr/bin/openssl", "/usr/local/bin/openssl"]),
             Self::Mounts => "/bin/mount".into(),
             Self::Failpoints => env!("CARGO_BIN_EXE_countersign").into(),
         }
