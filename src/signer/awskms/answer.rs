@@ -40,7 +40,7 @@ struct SignAnswer {
     signature: String,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 struct Error {
     #[serde(rename = "__type", default)]
     kind: String,
@@ -87,7 +87,11 @@ pub(super) fn signature(body: &[u8]) -> Result<String, String> {
 
 /// What an answer other than a success says.
 pub(super) fn failure(answer: &Answer) -> Failure {
-    let error: Error = serde_json::from_slice(&answer.body).unwrap_or_default();
+    // What is no JSON is not from KMS itself, but from something before it.
+    let error = serde_json::from_slice(&answer.body).unwrap_or_else(|_| Error {
+        kind: String::new(),
+        message: String::from_utf8_lossy(&answer.body).into_owned(),
+    });
     // com.amazonaws.kms#NotFoundException, or the name alone.
     let kind = error.kind.rsplit('#').next().unwrap_or_default();
     let away = is_away(answer.status) || PASSING.contains(&kind);
