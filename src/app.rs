@@ -27,6 +27,7 @@ use crate::watch::{self, Watcher, WatcherParts};
 
 mod expiry;
 mod keys;
+mod operator;
 
 use expiry::Warnings;
 pub use keys::open_keys;
@@ -80,6 +81,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(root_sha256 = %root, commit = repository.published().base.commit, "repository loaded");
     readiness.met("repository");
 
+    let roles_publisher = publisher.clone();
     let spool = Spool::open(&config.data.join(SPOOL), config.cache.files)?;
     let watcher = Watcher::new(WatcherParts {
         upstream: upstream.clone(),
@@ -110,7 +112,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     };
     tokio::spawn(warnings.run(last.clone()));
     tokio::spawn(keys::keep(
-        keyring,
+        keyring.clone(),
         repository.clone(),
         readiness.clone(),
         config.signing.reload,
@@ -119,7 +121,14 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(show_spool(spool.clone(), metrics.clone(), last.clone()));
     let watching = tokio::spawn(watcher.clone().run(stop.clone()));
     let socket = config.data.join(control::SOCKET);
-    let control = control::serve(&socket, Arc::new(watcher.clone()), stop.clone())?;
+    let desk = operator::Desk {
+        watcher: watcher.clone(),
+        publisher: roles_publisher,
+        repository: repository.clone(),
+        store: store.clone(),
+        keyring,
+    };
+    let control = control::serve(&socket, Arc::new(desk), stop.clone())?;
     let state = AdminState {
         metrics: metrics.clone(),
         readiness: readiness.clone(),

@@ -12,6 +12,7 @@ mod init;
 mod keys;
 pub mod merge;
 mod parts;
+pub mod publish;
 pub mod review;
 pub mod sign;
 mod signed;

@@ -14,15 +14,21 @@ use super::{ControlError, Reply, Request, SOCKET, socket};
 
 /// Until the answer must be there: a publication on a slow disk, with much else under way, fits in.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The same, where all bins may have to be written anew.
+const LONG_PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
 /// The longest answer, bytes.
 const LONGEST: usize = 1024 * 1024;
 
 /// Asks the process that serves the data folder `data`.
 ///
 /// # Errors
-/// [`ControlError`]: nobody runs there, it refuses, or it does not answer within two minutes.
+/// [`ControlError`]: nobody runs there, it refuses, or it does not answer in time.
 pub async fn send(data: &Path, request: &Request) -> Result<Reply, ControlError> {
     let path = data.join(SOCKET);
+    let patience = match request {
+        Request::PublishRoles { .. } => LONG_PATIENCE,
+        _ => PATIENCE,
+    };
     let stream = socket::connect(&path).await?;
     let failed = Failure { path };
     let asked = async {
@@ -42,9 +48,12 @@ pub async fn send(data: &Path, request: &Request) -> Result<Reply, ControlError>
         let body = body.map_err(|e| failed.because(e))?.to_bytes();
         understand(done, &body).map_err(|e| failed.because(e))?
     };
-    match timeout(PATIENCE, asked).await {
+    match timeout(patience, asked).await {
         Ok(answer) => answer,
-        Err(_) => Err(failed.because("it took longer than two minutes")),
+        Err(_) => {
+            let minutes = patience.as_secs() / 60;
+            Err(failed.because(format!("it took longer than {minutes} minutes")))
+        }
     }
 }
 

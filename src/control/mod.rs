@@ -53,6 +53,29 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         filename: Option<String>,
     },
+    /// Publish new versions of root, targets and bins, which people signed.
+    PublishRoles {
+        /// The next root.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        root: Option<Metadata>,
+        /// The next targets.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        targets: Option<Metadata>,
+        /// The next bins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bins: Option<Metadata>,
+    },
+}
+
+/// The text of a metadata file, of up to 5 MB.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Metadata(pub String);
+
+impl std::fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 /// What was done.

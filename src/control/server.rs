@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::{ControlError, Handler, Reply, Request, socket};
 use crate::telemetry::server::{self as http_server, answer};
 
-/// The longest request, bytes.
-const LONGEST: usize = 16 * 1024;
+/// The longest request, bytes: a root, a targets and a bins of the most that clients take, as text within JSON.
+const LONGEST: usize = 16 * 1024 * 1024;
 /// Until a request's body must be there.
 const BODY: Duration = Duration::from_secs(10);
 

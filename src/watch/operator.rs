@@ -31,6 +31,7 @@ impl Handler for Watcher {
                 Request::AllowWithdrawals => self.allow_withdrawals().await,
                 Request::Block { project, filename } => self.block(&project, filename).await,
                 Request::Unblock { project, filename } => self.unblock(&project, filename).await,
+                Request::PublishRoles { .. } => refused("this is not for the watcher".to_owned()),
             }
         })
     }

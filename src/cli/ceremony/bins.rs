@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::judge::{run_merge, run_review, run_sign};
 use super::shared::{expires, keys};
-use super::{Current, Merge, Review, Sign, current};
+use super::{Current, Merge, PublishBins, Review, Sign, current};
 use crate::ceremony::draft::{BinsChanges, bins};
 use crate::ceremony::file::{self, Kind, Replace};
 use crate::cli::{Environment, say};
@@ -45,6 +45,8 @@ pub enum Task {
     Merge(Merge),
     /// Copy the newest published version out of the store
     Current(Current),
+    /// Make what enough holders signed visible to clients
+    Publish(PublishBins),
 }
 
 /// What `bins draft` takes.
@@ -91,6 +93,7 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
         Task::Sign(args) => run_sign(Kind::Bins, args).await,
         Task::Merge(args) => run_merge(Kind::Bins, args),
         Task::Current(args) => current::run(Kind::Bins, args, environment).await,
+        Task::Publish(args) => args.run(environment).await,
     }
 }
 

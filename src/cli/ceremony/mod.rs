@@ -3,6 +3,7 @@
 pub mod bins;
 mod current;
 mod judge;
+mod publish;
 pub mod root;
 mod shared;
 pub mod targets;
@@ -12,4 +13,5 @@ mod tests;
 
 pub use current::Current;
 pub use judge::{Merge, Review, Sign};
+pub use publish::{PublishBins, PublishRoot, PublishTargets};
 pub use shared::{Beside, Delegate, Held};

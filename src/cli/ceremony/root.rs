@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::judge::{run_merge, run_review, run_sign};
 use super::shared::{expires, keys, role_edit};
-use super::{Current, Held, Merge, Review, Sign, current};
+use super::{Current, Held, Merge, PublishRoot, Review, Sign, current};
 use crate::ceremony::draft::{RootChanges, root};
 use crate::ceremony::file::{self, Kind, Replace};
 use crate::cli::{Environment, say};
@@ -49,6 +49,8 @@ pub enum Task {
     Merge(Merge),
     /// Copy the newest published version out of the store
     Current(Current),
+    /// Make what enough holders signed visible to clients
+    Publish(PublishRoot),
 }
 
 /// What `root draft` takes.
@@ -107,6 +109,7 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
         Task::Sign(args) => run_sign(Kind::Root, args).await,
         Task::Merge(args) => run_merge(Kind::Root, args),
         Task::Current(args) => current::run(Kind::Root, args, environment).await,
+        Task::Publish(args) => args.run(environment).await,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::judge::{run_merge, run_review, run_sign};
 use super::shared::{expires, role_edit};
-use super::{Current, Delegate, Held, Merge, Review, Sign, current};
+use super::{Current, Delegate, Held, Merge, PublishTargets, Review, Sign, current};
 use crate::ceremony::draft::{TargetsChanges, targets};
 use crate::ceremony::file::{self, Kind, Replace};
 use crate::cli::{Environment, say};
@@ -44,6 +44,8 @@ pub enum Task {
     Merge(Merge),
     /// Copy the newest published version out of the store
     Current(Current),
+    /// Make what enough holders signed visible to clients
+    Publish(PublishTargets),
 }
 
 /// What `targets draft` takes.
@@ -93,6 +95,7 @@ pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCo
         Task::Sign(args) => run_sign(Kind::Targets, args).await,
         Task::Merge(args) => run_merge(Kind::Targets, args),
         Task::Current(args) => current::run(Kind::Targets, args, environment).await,
+        Task::Publish(args) => args.run(environment).await,
     }
 }
 

@@ -198,8 +198,12 @@ impl Export<'_> {
             let bytes = load::object(self.store, &name).await?;
             self.folder.put(&format!("metadata/{version}.root.json"), &bytes).await?;
         }
-        for role in ["targets", "bins"] {
-            let name = layout::metadata(base.version_of(role).unwrap_or_default(), role);
+        // Also those of a repository that was taken over.
+        let listed = base.snapshot.signed.meta.iter();
+        let listed =
+            listed.map(|(file, entry)| (file.strip_suffix(".json").unwrap_or(file), entry));
+        for (role, entry) in listed.filter(|(role, _)| !base.succinct.has(role)) {
+            let name = layout::metadata(entry.version, role);
             let bytes = load::object(self.store, &name).await?;
             self.folder.put(&name, &bytes).await?;
         }

@@ -100,7 +100,7 @@ impl Writer {
 
 /// Whether the snapshot can take the names of all bins. Those that there were stay in it: a client that saw a name in one
 /// snapshot asks for it in the next.
-fn fits(on: &Base) -> Result<(), RepositoryError> {
+pub(in crate::repository) fn fits(on: &Base) -> Result<(), RepositoryError> {
     let mut snapshot = on.snapshot.signed.clone();
     let before = snapshot.meta.len();
     for name in on.succinct.names() {

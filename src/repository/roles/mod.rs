@@ -31,7 +31,11 @@ use super::visible::Goal;
 use super::writer::{RACES, Writer};
 use super::{Document, RepositoryError};
 
+#[cfg(test)]
+pub(super) use attempt::fits;
 pub use error::RolesError;
+#[cfg(test)]
+pub(super) use regrow::succinct;
 use step::Step;
 
 /// The most bytes of a root that clients take (python-tuf's limits).

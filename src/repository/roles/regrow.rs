@@ -33,7 +33,9 @@ pub(super) struct Moved {
 }
 
 /// How `bins` spreads targets.
-pub(super) fn succinct(bins: &Signed<Targets>) -> Result<Arc<SuccinctRoles>, RepositoryError> {
+pub(in crate::repository) fn succinct(
+    bins: &Signed<Targets>,
+) -> Result<Arc<SuccinctRoles>, RepositoryError> {
     let succinct = bins.signed.delegations.as_ref().and_then(|to| to.succinct_roles.clone());
     let none = || RepositoryError::damaged("bins", "it has no succinct_roles");
     Ok(Arc::new(succinct.ok_or_else(none)?))

@@ -8,6 +8,7 @@ mod fsck;
 mod history;
 mod replicas;
 mod restore;
+mod roles;
 mod several;
 mod simulation;
 mod site;

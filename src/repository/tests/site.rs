@@ -44,6 +44,10 @@ impl Site {
         site
     }
 
+    pub fn keys(&self) -> KeyFolder {
+        KeyFolder::new(self.keys.path())
+    }
+
     pub fn store(&self) -> Store {
         let objects = Arc::new(self.world.bystander());
         if self.shared { Store::over_shared(objects) } else { Store::over_objects(objects) }
