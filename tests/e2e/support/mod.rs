@@ -12,6 +12,7 @@ pub mod hostile;
 pub mod http;
 pub mod lie;
 pub mod mirror;
+pub mod openbao;
 pub mod packages;
 pub mod process;
 pub mod recorder;

@@ -26,6 +26,11 @@ pub enum Tool {
     SoftHsm,
     /// The program of OpenSSL 3.
     OpenSsl,
+    /// OpenBao.
+    OpenBao,
+    /// moto, which plays AWS.
+    #[cfg_attr(not(feature = "aws-kms"), allow(dead_code))]
+    Moto,
     /// The right to mount.
     Mounts,
     /// A binary in which failpoints can be set.
@@ -52,6 +57,8 @@ impl Tool {
             Self::TufJs => node_packages().join("node_modules/tuf-js/package.json"),
             Self::Nginx => first(&["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"]),
             Self::Seaweed => python("weed"),
+            Self::OpenBao => python("bao"),
+            Self::Moto => folder().join("moto/bin/python"),
             Self::Strace => first(&["/usr/bin/strace", "/usr/local/bin/strace"]),
             Self::Faketime => clock::library(),
             Self::SoftHsm => {
