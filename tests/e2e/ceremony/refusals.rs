@@ -36,7 +36,10 @@ impl Refusals {
     fn refuses(&mut self, words: &str, said: &[&str]) {
         let before = tree(&self.desk.setup.data().join("repository"));
         let said = sentence(&self.desk.publish(words), said);
-        assert!(tree(&self.desk.setup.data().join("repository")) == before, "{words} changed the store");
+        assert!(
+            tree(&self.desk.setup.data().join("repository")) == before,
+            "{words} changed the store"
+        );
         println!("{said}");
         assert!(self.sentences.insert(said.clone()), "twice: {said}");
     }
@@ -60,7 +63,12 @@ impl Refusals {
     }
 
     fn sign_bins(&self, keys: &[&str]) {
-        self.desk.sign("bins", "bins.json", keys, "--from now-bins.json --targets now-targets.json");
+        self.desk.sign(
+            "bins",
+            "bins.json",
+            keys,
+            "--from now-bins.json --targets now-targets.json",
+        );
     }
 }
 
