@@ -12,7 +12,9 @@ use tempfile::TempDir;
 use crate::ceremony::check::testing::{
     bins, by, delegated, ids, keys_of, later, now, pair, root, targets,
 };
-use crate::ceremony::{Founded, Founding, Imported, InitError, import, init_signed};
+use crate::ceremony::{
+    Founded, Founding, Imported, InitError, InitOptions, KeyFolder, import, init, init_signed,
+};
 use crate::config::{StoreConfig, TargetsMode, ValidityConfig};
 use crate::index::Links;
 use crate::repository::fsck::fsck;
@@ -168,6 +170,19 @@ async fn an_interrupted_init_goes_on_with_the_same_files_and_with_no_others() {
         writes += 1;
     }
     assert!(writes > 20, "{writes}");
+}
+
+#[tokio::test]
+async fn what_people_began_is_not_gone_on_with_by_keys_that_are_made() {
+    let (folder, keys, (faulty, store)) = (ceremony(), tempfile::tempdir().unwrap(), memory());
+    faulty.plan(Some((3, Fault::CrashBefore)));
+    sign_in(&store, folder.path(), 9).await.unwrap_err();
+    faulty.plan(None);
+    let options = InitOptions { bins: 16, validity: ValidityConfig::default() };
+    fs::write(keys.path().join("online.pem"), "handed over").unwrap();
+    let refused = init(&store, &KeyFolder::new(keys.path()), &options, |_| ()).await.unwrap_err();
+    assert!(matches!(refused, InitError::OtherKeys), "{refused}");
+    assert_eq!(fs::read_dir(keys.path()).unwrap().count(), 1, "no keys were made");
 }
 
 /// A repository of another making: root 2, targets 3 that trusts `claimed` with something, snapshot 7, timestamp 9.

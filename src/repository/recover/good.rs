@@ -49,7 +49,7 @@ pub(super) async fn load(
     }
     let (object, bins) = offline(source, version_of("bins")?, "bins").await?;
     let trusted = targets.signed.delegations.as_ref();
-    if !trusted.is_some_and(|to| to.verify("bins", &bins).is_ok()) {
+    if trusted.is_none_or(|to| to.verify("bins", &bins).is_err()) {
         return Err(RecoverError::Unsigned { object });
     }
     let succinct = bins.signed.delegations.as_ref().and_then(|to| to.succinct_roles.clone());
