@@ -36,9 +36,8 @@ impl Desk {
             desk.key(name);
         }
         desk.online("online");
-        let holders = |flag: &str| {
-            HOLDERS.map(|name| format!(" --{flag} {name}={name}.pub.json")).concat()
-        };
+        let holders =
+            |flag: &str| HOLDERS.map(|name| format!(" --{flag} {name}={name}.pub.json")).concat();
         desk.does(&format!(
             "root draft --first --out first/root.json{}{} --threshold 2 --targets-threshold 2 --online online.pub.json",
             holders("holder"),
