@@ -47,18 +47,21 @@ impl Keeper {
         let before = std::mem::take(&mut self.slots);
         let mut former: BTreeMap<String, Slot> =
             before.into_iter().map(|slot| (slot.uri.to_string(), slot)).collect();
-        let mut slots = Vec::new();
+        let mut slots: Vec<Slot> = Vec::new();
         for uri in &self.uris {
-            match files::expand(uri, &self.how.base) {
-                Ok(members) => slots.extend(members.into_iter().map(|uri| {
-                    let known = former.remove(&uri.to_string());
-                    known.unwrap_or_else(|| Slot::new(uri))
-                })),
-                Err(error) => {
-                    let mut slot = former.remove(&uri.to_string());
-                    let slot = slot.take().unwrap_or_else(|| Slot::new(uri.clone()));
-                    slots.push(Slot { trouble: Some(Arc::new(error)), ..slot });
+            let (members, error) = match files::expand(uri, &self.how.base) {
+                Ok(members) => (members, None),
+                Err(error) => (vec![uri.clone()], Some(Arc::new(error))),
+            };
+            for member in members {
+                // Named twice, or by its folder too.
+                if slots.iter().any(|slot| slot.uri == member) {
+                    continue;
                 }
+                let known = former.remove(&member.to_string());
+                let mut slot = known.unwrap_or_else(|| Slot::new(member));
+                slot.trouble = error.clone().or(slot.trouble);
+                slots.push(slot);
             }
         }
         let (how, metrics) = (&self.how, &self.metrics);
