@@ -16,20 +16,22 @@ fn word_for_word() {
     need!(Python, TufJs);
     let mut play = Play::new();
     for section in page::read() {
+        let has_gap = WITH_A_GAP.contains(&&*section.title);
+        if has_gap {
+            play.end_loop();
+        } else if play.stage.is_serving() && play.looking_on.is_none() {
+            play.looking_on = Some(Loop::start(&play.place(), &play.shop.wanted()));
+        }
         let thief = (section.title == STOLEN).then(|| play.theft());
-        let undisturbed = play.stage.is_serving() && !WITH_A_GAP.contains(&&*section.title);
-        let looking_on = undisturbed.then(|| Loop::start(&play.place(), &play.shop.wanted()));
         for act in &section.acts {
             println!("{}: line {}, at {}", section.title, act.line, act.machine);
-            play.perform(act, looking_on.as_ref());
-        }
-        if let Some(clients) = looking_on {
-            play.refreshes += clients.stop();
+            play.perform(act);
         }
         if let Some(thief) = thief {
             thief.has_lost(&play.shop.wanted(), &play.kept);
         }
     }
+    play.end_loop();
     assert!(play.publications >= 9, "{} publications", play.publications);
     assert!(play.refreshes > 0);
     play.stage.type_in("sidecar", "countersign fsck --config countersign.toml\n");
@@ -42,7 +44,8 @@ struct Play {
     /// Clients that have seen it all, from the first publication on.
     kept: Vec<Client>,
     publications: usize,
-    /// Of clients that do nothing else.
+    /// Clients that do nothing else, over all that is to have no gap.
+    looking_on: Option<Loop>,
     refreshes: u64,
 }
 
@@ -51,7 +54,7 @@ impl Play {
         let mut shop = Shop::open("qx-guide");
         shop.add();
         let stage = Stage::before(&shop.mirror.origin());
-        Self { stage, shop, kept: Vec::new(), publications: 0, refreshes: 0 }
+        Self { stage, shop, kept: Vec::new(), publications: 0, looking_on: None, refreshes: 0 }
     }
 
     fn place(&self) -> Place {
@@ -59,7 +62,7 @@ impl Play {
         Place { root, origin: self.stage.origin() }
     }
 
-    fn perform(&mut self, act: &Act, looking_on: Option<&Loop>) {
+    fn perform(&mut self, act: &Act) {
         let published = match &act.what {
             What::Typed { script, shown } => {
                 let seen = self.stage.type_in(&act.machine, script);
@@ -79,12 +82,12 @@ impl Play {
             }
         };
         if published && self.stage.is_serving() {
-            self.show(looking_on);
+            self.show();
         }
     }
 
     /// All clients come, those that know version 1 of root alone too. Then something new is signed, and they see that.
-    fn show(&mut self, looking_on: Option<&Loop>) {
+    fn show(&mut self) {
         self.publications += 1;
         if self.publications == 1 {
             wait_for(&self.stage.origin(), &self.shop.files()[0]);
@@ -100,8 +103,14 @@ impl Play {
         for client in &self.kept {
             client.finds(&wanted);
         }
-        if let Some(clients) = looking_on {
+        if let Some(clients) = &self.looking_on {
             clients.tell(&wanted);
+        }
+    }
+
+    fn end_loop(&mut self) {
+        if let Some(clients) = self.looking_on.take() {
+            self.refreshes += clients.stop();
         }
     }
 

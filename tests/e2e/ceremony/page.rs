@@ -66,7 +66,7 @@ fn acts(block: &[(usize, &str)]) -> Vec<Act> {
         match (prompt, more) {
             (Some((machine, command)), _) => begin(&mut acts, machine, line, command),
             (None, Some(more)) => match acts.last_mut().map(|act| &mut act.what) {
-                Some(What::Typed { script, shown }) if shown.is_empty() => {
+                Some(What::Typed { script, .. }) => {
                     script.push_str(more);
                     script.push('\n');
                 }

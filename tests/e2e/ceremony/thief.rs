@@ -25,7 +25,7 @@ pub struct Thief {
     attacker: Attacker,
     /// Clients that saw what was forged on the way.
     deceived: [Client; 3],
-    /// Clients that ask for the first time, or ask the sidecar, afterwards.
+    /// The sidecar itself.
     place: Place,
     /// Where the sidecar looks while the thief has it.
     shop: Shop,

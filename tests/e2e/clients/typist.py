@@ -18,6 +18,7 @@ passphrase, seconds, script = sys.argv[1:]
 ANSWERS = [
     (re.compile(rb"(passphrase|again)[^\n]*: ?$", re.IGNORECASE), passphrase),
     (re.compile(rb"type yes: ?$", re.IGNORECASE), "yes"),
+    (re.compile(rb"\(restore, keep; [^\n]*\) ?$"), "restore"),
 ]
 
 child, terminal = pty.fork()
