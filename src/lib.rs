@@ -13,7 +13,8 @@
 //! store  signer  upstream  spool  index
 //!                             object store · keys · the mirror · verified files · simple API
 //! tuf                         roles, canonical JSON, keys, bins: pure, no I/O, no clock
-//! config  telemetry  time     used by all
+//! config  telemetry  time  connect
+//!                             used by all
 //! ```
 
 pub mod app;
@@ -22,6 +23,7 @@ pub mod check;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod connect;
 pub mod control;
 pub mod index;
 pub mod policy;

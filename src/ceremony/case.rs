@@ -12,6 +12,7 @@ use crate::tuf::{Authority, Key, KeyId, MetadataError, Root, Signature, Signed, 
 
 /// One file and its company.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Case {
     /// A root, and the one before it.
     Root {

@@ -27,7 +27,7 @@ pub async fn init_signed(
 ) -> Result<Founded, InitError> {
     founding.is_free().await?;
     let now = founding.now;
-    let (roots, root, mut checked) = roots(folder, now)?;
+    let Chain { roots, root, mut checked } = Chain::read(folder, now)?;
     let targets = Given::<Targets>::read(&folder.join("targets.json"), Kind::Targets)?;
     let passed = check::targets(&root.signed, None, &targets.role, Next::One, now)?;
     checked.push(told(&targets.role, &passed.standings));
@@ -42,34 +42,41 @@ pub async fn init_signed(
     founding.found(&offline, numbers, "init --signed", checked, progress).await
 }
 
-/// Every root from the first, and the newest. Those before it may have expired.
-fn roots(
-    folder: &Path,
-    now: Timestamp,
-) -> Result<(Vec<Bytes>, Signed<Root>, Vec<String>), InitError> {
-    let numbered = (1_u64..).map(|version| folder.join(format!("{version}.root.json")));
-    let mut paths: Vec<_> = numbered.take_while(|path| path.exists()).collect();
-    let plain = folder.join("root.json");
-    if paths.is_empty() || plain.exists() {
-        paths.push(plain);
-    }
-    let mut all: Vec<Given<Root>> = Vec::new();
-    for path in paths {
-        let root = Given::<Root>::read(&path, Kind::Root)?;
-        // root.json may be a copy of the newest.
-        if all.last().is_none_or(|last| last.bytes != root.bytes) {
-            all.push(root);
+/// Every root from the first, and the newest.
+struct Chain {
+    roots: Vec<Bytes>,
+    root: Signed<Root>,
+    /// What people are told of each.
+    checked: Vec<String>,
+}
+
+impl Chain {
+    /// Those before the newest may have expired.
+    fn read(folder: &Path, now: Timestamp) -> Result<Self, InitError> {
+        let numbered = (1_u64..).map(|version| folder.join(format!("{version}.root.json")));
+        let mut paths: Vec<_> = numbered.take_while(|path| path.exists()).collect();
+        let plain = folder.join("root.json");
+        if paths.is_empty() || plain.exists() {
+            paths.push(plain);
         }
+        let mut all: Vec<Given<Root>> = Vec::new();
+        for path in paths {
+            let root = Given::<Root>::read(&path, Kind::Root)?;
+            // root.json may be a copy of the newest.
+            if all.last().is_none_or(|last| last.bytes != root.bytes) {
+                all.push(root);
+            }
+        }
+        let (mut checked, mut old) = (Vec::new(), None);
+        for (given, left) in all.iter().zip((0..all.len()).rev()) {
+            let when = if left == 0 { now } else { Timestamp::MIN };
+            let passed = check::root(old, &given.role, when)?;
+            checked.push(told(&given.role, &passed.standings));
+            old = Some(&given.role);
+        }
+        let root = old.cloned().ok_or_else(|| unusable(folder, "it has no root.json"))?;
+        Ok(Self { roots: all.into_iter().map(|given| given.bytes).collect(), root, checked })
     }
-    let (mut checked, mut old) = (Vec::new(), None);
-    for (given, left) in all.iter().zip((0..all.len()).rev()) {
-        let when = if left == 0 { now } else { Timestamp::MIN };
-        let passed = check::root(old, &given.role, when)?;
-        checked.push(told(&given.role, &passed.standings));
-        old = Some(&given.role);
-    }
-    let newest = old.cloned().ok_or_else(|| unusable(folder, "it has no root.json"))?;
-    Ok((all.into_iter().map(|given| given.bytes).collect(), newest, checked))
 }
 
 /// The roles beside bins, however deep: each in its own file.

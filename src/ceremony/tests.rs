@@ -1,3 +1,5 @@
+mod founding;
+
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;

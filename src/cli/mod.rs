@@ -28,6 +28,7 @@ pub mod key;
 pub mod log;
 mod open;
 mod progress;
+pub mod recover;
 mod report;
 pub mod restore;
 pub mod run;
@@ -93,6 +94,9 @@ pub enum Command {
     /// Go on with a repository that was put back to an earlier state.
     #[command(long_about = restore::ABOUT)]
     Restore(restore::Args),
+    /// Go back to the last good state after somebody else had the online key.
+    #[command(long_about = recover::ABOUT)]
+    Recover(recover::Args),
     /// Write what is published into a folder: a static TUF repository.
     #[command(long_about = export::ABOUT)]
     Export(export::Args),
@@ -143,6 +147,7 @@ impl Command {
             Self::Allow(args) => allow::run(args, environment).await,
             Self::Block(args) => block::run(args, environment).await,
             Self::Restore(args) => restore::run(args, environment).await,
+            Self::Recover(args) => recover::run(args, environment).await,
             Self::Export(args) => export::run(args, environment).await,
             Self::Fsck(args) => fsck::run(args, environment).await,
             Self::Gc(args) => gc::run(args, environment).await,

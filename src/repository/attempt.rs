@@ -160,7 +160,7 @@ impl Writer {
         stream::iter(writes).buffer_unordered(WRITES).try_collect().await
     }
 
-    async fn write_page(
+    pub(super) async fn write_page(
         &self,
         commit: u64,
         page: &Document,

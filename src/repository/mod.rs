@@ -27,6 +27,7 @@ mod paths;
 mod published;
 mod publisher;
 mod reader;
+pub mod recover;
 mod renewal;
 mod restore;
 mod roles;

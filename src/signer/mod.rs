@@ -1,13 +1,17 @@
 //! Private keys. Each kind of key is a [`Signer`].
 
+#[cfg(feature = "aws-kms")]
+mod awskms;
 mod command;
 mod file;
+mod http;
 mod hygiene;
 mod keyring;
 mod pkcs11;
 mod private_file;
 mod public_file;
 mod uri;
+mod vault;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Files with secrets: keys, passphrases, PINs. Others must not be able to read them.
 
-use std::fs::OpenOptions;
-use std::io::Read as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -15,6 +15,12 @@ const LARGEST: usize = 64 * 1024;
 /// What others may do with a file, and its group beside reading it: a mounted Kubernetes Secret with fsGroup is 0440.
 const FORBIDDEN: u32 = 0o027;
 
+/// Opens a file for reading. What nobody writes to, such as a FIFO, does not hold up the reader.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(nonblocking).open(path)
+}
+
 /// The text in a file with a secret.
 ///
 /// # Errors
@@ -22,9 +28,7 @@ const FORBIDDEN: u32 = 0o027;
 pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, SignerError> {
     let at = |source| SignerError::File { action: "read", path: path.into(), source };
     let bad = |reason: &str| SignerError::Format { path: path.into(), reason: reason.into() };
-    // What nobody writes to, such as a FIFO, must not hold up the reader.
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(at)?;
+    let file = open(path).map_err(at)?;
     let metadata = file.metadata().map_err(at)?;
     if !metadata.is_file() {
         return Err(bad("it is no regular file"));

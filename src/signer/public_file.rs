@@ -2,12 +2,9 @@
 
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
-use super::SignerError;
+use super::{SignerError, private_file};
 use crate::tuf::Key;
 
 /// Far more than such a file needs, bytes.
@@ -20,9 +17,7 @@ const LARGEST: u64 = 64 * 1024;
 pub fn read_public(path: &Path) -> Result<Key, SignerError> {
     let at = |source| SignerError::File { action: "read", path: path.into(), source };
     let bad = |reason: &str| SignerError::Public { path: path.into(), reason: reason.into() };
-    // What nobody writes to must not hold up the reader.
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(at)?;
+    let file = private_file::open(path).map_err(at)?;
     if !file.metadata().map_err(at)?.is_file() {
         return Err(bad("it is no regular file"));
     }

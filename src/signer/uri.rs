@@ -6,8 +6,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "aws-kms")]
+use super::awskms::{KmsSigner, KmsUri};
 use super::command::CommandSigner;
 use super::pkcs11::{Pkcs11Signer, Pkcs11Uri};
+use super::vault::{VaultSigner, VaultUri};
 use super::{Backend, FileSigner, Signer, SignerError, file};
 
 /// What may follow the path of a key file.
@@ -72,7 +75,12 @@ impl KeyUri {
             Backend::Command if self.rest().trim().is_empty() => {
                 Err(self.wrong("it has no program"))
             }
-            _ => Ok(self),
+            Backend::Vault => VaultUri::parse(&self).map(|_| self),
+            #[cfg(feature = "aws-kms")]
+            Backend::AwsKms => KmsUri::parse(&self).map(|_| self),
+            #[cfg(not(feature = "aws-kms"))]
+            Backend::AwsKms => Err(self.wrong("this build is without the feature aws-kms")),
+            Backend::Command => Ok(self),
         }
     }
 }
@@ -109,8 +117,11 @@ pub async fn open(uri: &KeyUri, how: &Opening) -> Result<Vec<Arc<dyn Signer>>, S
         Backend::File => open_files(uri, how).await,
         Backend::Pkcs11 => Ok(vec![Arc::new(Pkcs11Signer::open(uri, how).await?)]),
         Backend::Command => Ok(vec![Arc::new(CommandSigner::open(uri, how).await?)]),
-        Backend::Vault => Err(uri.wrong("it is not built in")),
-        Backend::AwsKms => Err(uri.wrong("it is not built in")),
+        Backend::Vault => Ok(vec![Arc::new(VaultSigner::open(uri, how).await?)]),
+        #[cfg(feature = "aws-kms")]
+        Backend::AwsKms => Ok(vec![Arc::new(KmsSigner::open(uri, how).await?)]),
+        #[cfg(not(feature = "aws-kms"))]
+        Backend::AwsKms => Err(uri.wrong("this build is without the feature aws-kms")),
     }
 }
 
@@ -146,14 +157,12 @@ mod tests {
             ("file:keys/", Backend::File),
             ("./a:b.pem", Backend::File),
             ("pkcs11:token=t;object=o?module-path=/m.so", Backend::Pkcs11),
-            ("vault:https://127.0.0.1:8200/transit/k", Backend::Vault),
-            ("awskms:alias/k?region=r", Backend::AwsKms),
+            ("vault:https://127.0.0.1:8200/transit/k?token-file=t", Backend::Vault),
             ("command:/bin/sign it", Backend::Command),
         ] {
             assert_eq!(parse(text).unwrap().backend(), backend, "{text}");
         }
         for (text, why) in [
-            ("", "no path"),
             ("file:", "no path"),
             ("file:a?passphrase=b", "passphrase-file"),
             ("fil:a", "scheme"),
@@ -163,6 +172,7 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(error.contains(why) && error.contains(&format!("{text:?}")), "{error}");
         }
+        assert!(parse("").unwrap_err().contains("no path"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
 
 use super::UpstreamError;
-use super::error::chain_text;
+use crate::connect::chain_text;
 use crate::tuf::Digest;
 
 /// A body of any origin.

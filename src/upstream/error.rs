@@ -9,6 +9,7 @@ use url::Url;
 
 use super::BodyError;
 use super::url_text::redacted;
+use crate::connect::{ConnectError, causes, chain_text};
 
 /// Why the mirror's configuration cannot be used. No message has any credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +71,16 @@ pub enum ConfigError {
         /// Its scheme.
         scheme: String,
     },
+}
+
+impl From<ConnectError> for ConfigError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::CaFile { path, why } => Self::CaFile { path, why },
+            ConnectError::Tls { why } => Self::Tls { why },
+            ConnectError::Proxy { scheme } => Self::Proxy { scheme },
+        }
+    }
 }
 
 /// What went wrong with a request to the mirror. URLs are redacted.
@@ -287,23 +298,4 @@ impl UpstreamError {
         }
         if connecting { Self::Connect { url, why } } else { Self::Reset { url, why } }
     }
-}
-
-/// `error` and its causes, outermost first. An [`io::Error`] made from another error hides that one from `source`.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
-        Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-        None => error.source(),
-    })
-}
-
-/// The messages of `error` and its causes, each once.
-pub(super) fn chain_text(error: &(dyn Error + 'static)) -> String {
-    let mut said: Vec<String> = Vec::new();
-    for text in causes(error).map(ToString::to_string) {
-        if !said.contains(&text) {
-            said.push(text);
-        }
-    }
-    said.join(": ").chars().take(500).collect()
 }

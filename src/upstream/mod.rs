@@ -3,7 +3,6 @@
 //! ```text
 //! url          the simple index's URL, origins, redaction
 //! credentials  user:password and netrc files
-//! connect      TCP, TLS, HTTP proxies
 //! body         the one body type; bounds on bodies that are read
 //! fetch        our own requests: pages, lists, files
 //! probe        one look at anything
@@ -21,10 +20,10 @@ use tokio::sync::Semaphore;
 use url::{Origin, Url};
 
 use crate::config::{Access, LimitsConfig, UpstreamConfig};
+use crate::connect::{self, Connector};
 use crate::index::ProjectName;
 
 pub mod body;
-mod connect;
 mod credentials;
 mod decode;
 mod error;
@@ -47,8 +46,6 @@ pub use fetch::{Fetched, FileBody, FileReply, Gone, PageReply, Validators};
 pub use forward::ForwardedFor;
 pub use probe::Probed;
 pub use url_text::MirrorUrl;
-
-use connect::Connector;
 
 /// The mirror. Cheap to clone.
 #[derive(Clone)]
@@ -107,7 +104,9 @@ impl Upstream {
             origins.insert(url_text::origin(origin)?);
         }
         let proxies = Arc::new(proxies);
-        let connector = connect::connector(config, &proxies)?;
+        let (ca_file, timeout) = (config.ca_file.as_deref(), config.response_timeout);
+        let connector =
+            connect::connector(ca_file, timeout, &proxies).map_err(ConfigError::from)?;
         let places = config.connections.clamp(1, Semaphore::MAX_PERMITS);
         let inner = Inner {
             origins,

@@ -126,13 +126,13 @@ fn damage_is_found_beside_the_running_process() {
 }
 
 /// A web server that knows nothing of TUF, over an exported folder.
-struct Web {
+pub struct Web {
     _daemon: Daemon,
     url: String,
 }
 
 impl Web {
-    fn over(folder: &Path, log: &Path) -> Self {
+    pub fn over(folder: &Path, log: &Path) -> Self {
         let port = free_port();
         let mut command = Command::new(python("python"));
         command.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()]);
@@ -143,7 +143,7 @@ impl Web {
         Self { _daemon: daemon, url }
     }
 
-    fn urls(&self) -> [String; 2] {
+    pub fn urls(&self) -> [String; 2] {
         ["metadata/", "targets/"].map(|folder| format!("{}{folder}", self.url))
     }
 }

@@ -4,7 +4,6 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::bail;
 use jiff::Timestamp;
@@ -18,10 +17,7 @@ use crate::ceremony::review::{review, text};
 use crate::ceremony::sign::{may_sign, sign};
 use crate::ceremony::words::{list, plain};
 use crate::cli::{Usage, say};
-use crate::signer::{self, KeyUri, Opening, Signer};
-
-/// How long a device or a service may take for one signature: a person may have to touch it.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::signer::Signer;
 
 /// What `review` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -47,7 +43,7 @@ pub struct Sign {
     /// What it is judged beside.
     #[command(flatten)]
     pub beside: Beside,
-    /// The file with the passphrase of the key file
+    /// The file with the passphrase of the key file [default: ask]
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
     /// Sign without asking
@@ -98,17 +94,9 @@ pub(super) async fn run_sign(kind: Kind, args: &Sign) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens the one key.
+/// Opens the one key; the passphrase of an encrypted file is asked for.
 async fn open(key: &str, passphrase: Option<&Path>) -> anyhow::Result<Arc<dyn Signer>> {
-    let uri: KeyUri = match passphrase {
-        None => key.parse()?,
-        Some(path) if key.contains('?') => {
-            let path = path.display();
-            return Err(Usage(format!("--key says more than a file, so that --passphrase-file {path} cannot be added: put it there")).into());
-        }
-        Some(path) => format!("{key}?passphrase-file={}", path.display()).parse()?,
-    };
-    let signers = signer::open(&uri, &Opening { base: ".".into(), timeout: PATIENCE }).await?;
+    let signers = crate::cli::key::open(key, passphrase).await?;
     match signers.as_slice() {
         [one] => Ok(one.clone()),
         several => bail!("--key names {} keys: name the one that signs", several.len()),

@@ -198,19 +198,14 @@ impl Export<'_> {
             let bytes = load::object(self.store, &name).await?;
             self.folder.put(&format!("metadata/{version}.root.json"), &bytes).await?;
         }
-        for role in ["targets", "bins"] {
-            let name = layout::metadata(base.version_of(role).unwrap_or_default(), role);
+        // Also those of a repository that was taken over.
+        let listed = base.snapshot.signed.meta.iter();
+        let listed =
+            listed.map(|(file, entry)| (file.strip_suffix(".json").unwrap_or(file), entry));
+        for (role, entry) in listed.filter(|(role, _)| !base.succinct.has(role)) {
+            let name = layout::metadata(entry.version, role);
             let bytes = load::object(self.store, &name).await?;
             self.folder.put(&name, &bytes).await?;
-        }
-        // Names that no longer delegate: the snapshot lists them on.
-        for (file, entry) in &base.snapshot.signed.meta {
-            let role = file.strip_suffix(".json").unwrap_or(file);
-            if !matches!(role, "targets" | "bins") && !base.succinct.has(role) {
-                let name = layout::metadata(entry.version, role);
-                let bytes = load::object(self.store, &name).await?;
-                self.folder.put(&name, &bytes).await?;
-            }
         }
         let snapshot = layout::metadata(base.snapshot.signed.version, "snapshot");
         self.folder.put(&snapshot, &base.snapshot_document.bytes).await

@@ -5,13 +5,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::store::layout;
+use crate::tuf::workflow::{first_root, next_root};
 use crate::tuf::{
-    Digest, MetaFile, MetadataError, Role, Root, Signed, Snapshot, SuccinctRoles, Targets,
-    Timestamp,
+    Digest, Distrust, MetaFile, MetadataError, Role, Root, Signed, Snapshot, SuccinctRoles,
+    Targets, Timestamp,
 };
 
 use super::super::{Base, Commit, Document};
 use super::{REPORT, RESTORE, SERVE, SIGN, Stop, Summary, Walk};
+
+/// Whether a root verifies as it was sent, though not as it would be written here.
+fn sent(error: MetadataError, as_sent: Result<Root, Distrust>) -> Result<(), MetadataError> {
+    as_sent.map(drop).map_err(|_| error)
+}
 
 impl Walk<'_> {
     /// Checks them; what the timestamp shows, where all that leads to the bins is whole.
@@ -58,19 +64,27 @@ impl Walk<'_> {
             let before = last.take();
             let Some(bytes) = self.read(&name).await? else { continue };
             let Some(root) = self.parse::<Root>(&name, &bytes, version) else { continue };
-            if let Err(error) = root.signed.verify("root", &root) {
+            // Of a repository that was taken over, old roots may leave out what we would write.
+            let verified = root.signed.verify("root", &root);
+            if let Err(error) = verified.or_else(|error| sent(error, first_root(&bytes))) {
                 self.damage(&name, error, RESTORE);
                 continue;
             }
-            if let Some(Err(error)) = before.map(|old| old.signed.verify("root", &root)) {
+            if let Some(old) = before
+                && let Err(error) = old
+                    .signed
+                    .verify("root", &root)
+                    .or_else(|error| sent(error, next_root(&old.signed, &bytes)))
+            {
                 self.damage(&name, format!("by the version before it: {error}"), RESTORE);
-            }
-            if !root.signed.consistent_snapshot {
-                self.damage(&name, "it does not announce consistent snapshots", REPORT);
             }
             last = Some(root);
         }
         if let Some(root) = &last {
+            if !root.signed.consistent_snapshot {
+                let name = layout::root(root.signed.version);
+                self.damage(&name, "it does not announce consistent snapshots", REPORT);
+            }
             self.expired(&layout::root(root.signed.version), root.signed.expires, SIGN);
         }
         Ok(last)

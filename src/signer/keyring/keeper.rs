@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::super::{Backend, KeyUri, Opening, Signer, SignerError, open};
+use super::super::{KeyUri, Opening, Signer, SignerError, open};
 use super::files;
 use super::measured::Measured;
 use crate::telemetry::{KeyState, Metrics};
@@ -47,18 +47,21 @@ impl Keeper {
         let before = std::mem::take(&mut self.slots);
         let mut former: BTreeMap<String, Slot> =
             before.into_iter().map(|slot| (slot.uri.to_string(), slot)).collect();
-        let mut slots = Vec::new();
+        let mut slots: Vec<Slot> = Vec::new();
         for uri in &self.uris {
-            match files::expand(uri, &self.how.base) {
-                Ok(members) => slots.extend(members.into_iter().map(|uri| {
-                    let known = former.remove(&uri.to_string());
-                    known.unwrap_or_else(|| Slot::new(uri))
-                })),
-                Err(error) => {
-                    let mut slot = former.remove(&uri.to_string());
-                    let slot = slot.take().unwrap_or_else(|| Slot::new(uri.clone()));
-                    slots.push(Slot { trouble: Some(Arc::new(error)), ..slot });
+            let (members, error) = match files::expand(uri, &self.how.base) {
+                Ok(members) => (members, None),
+                Err(error) => (vec![uri.clone()], Some(Arc::new(error))),
+            };
+            for member in members {
+                // Named twice, or by its folder too.
+                if slots.iter().any(|slot| slot.uri == member) {
+                    continue;
                 }
+                let known = former.remove(&member.to_string());
+                let mut slot = known.unwrap_or_else(|| Slot::new(member));
+                slot.trouble = error.clone().or(slot.trouble);
+                slots.push(slot);
             }
         }
         let (how, metrics) = (&self.how, &self.metrics);
@@ -171,8 +174,7 @@ impl Slot {
 
     /// Opens it where it has to be; gives the keys that it has no more.
     async fn look(&mut self, how: &Opening, metrics: &Arc<Metrics>) -> Signers {
-        let file = self.uri.backend() == Backend::File;
-        let identity = file.then(|| files::identity(&self.uri, &how.base));
+        let identity = files::identity(&self.uri, &how.base);
         let away = self.trouble.as_ref().is_some_and(|error| error.is_temporary());
         let untried = self.signers.is_empty() && self.trouble.is_none();
         if !untried && !away && identity == self.identity {
@@ -205,7 +207,7 @@ impl Slot {
             Err(error) => {
                 self.trouble = Some(Arc::new(error));
                 // A file that is damaged may be half written; one that is not there was taken away.
-                let gone = file && files::is_gone(&self.uri, &how.base);
+                let gone = files::is_gone(&self.uri, &how.base);
                 if gone { std::mem::take(&mut self.signers) } else { Signers::new() }
             }
         }

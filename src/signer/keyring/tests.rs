@@ -156,7 +156,9 @@ async fn a_folder_is_every_key_file_in_it() {
     let first = key(&bench.path("keys/a.pem"));
     fs::write(bench.path("keys/readme.txt"), "no key").unwrap();
     fs::create_dir(bench.path("keys/folder.pem")).unwrap();
-    let keyring = bench.open(&["file:keys/"]).await.unwrap();
+    // Also where it is named twice.
+    let keyring = bench.open(&["file:keys/", "file:keys/"]).await.unwrap();
+    assert_eq!(bench.count(KeyState::Loaded), 1);
     holds(&keyring, &[&first]);
     let second = key(&bench.path("keys/b.pem"));
     fs::write(bench.path("keys/c.pem"), "damaged").unwrap();

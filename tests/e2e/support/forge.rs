@@ -74,9 +74,14 @@ fn signed<R: Role>(role: &R, keys: &[Arc<dyn Signer>]) -> Vec<u8> {
 impl Repository {
     /// As the sidecar serves it now. Nothing is signed until it is changed.
     pub fn of(sidecar: &Sidecar) -> Self {
+        Self::at(&sidecar.metadata_url(), Keys::of(sidecar))
+    }
+
+    /// The same of whatever serves there, for somebody who has these keys.
+    pub fn at(metadata_url: &str, keys: Keys) -> Self {
         let mut files = BTreeMap::new();
         let mut take = |name: String| {
-            let answer = get(&format!("{}{name}", sidecar.metadata_url()));
+            let answer = get(&format!("{metadata_url}{name}"));
             assert_eq!(answer.status, 200, "{name}");
             files.insert(name, answer.body.clone());
             answer.body
@@ -90,7 +95,6 @@ impl Repository {
             (role, parse(&take(format!("{}.{name}", meta.version))))
         });
         let roles = roles.collect();
-        let keys = Keys::of(sidecar);
         Self { keys, root, timestamp, snapshot, roles, files, pages: BTreeMap::new() }
     }
 
@@ -136,7 +140,12 @@ impl Repository {
 
     /// The name of a page's bin.
     pub fn bin_of(&self, project: &str) -> String {
-        self.succinct().bin_of(&page_path(project))
+        self.bin_for(&page_path(project))
+    }
+
+    /// The name of a target's bin.
+    pub fn bin_for(&self, path: &str) -> String {
+        self.succinct().bin_of(path)
     }
 
     /// Signs a targets role as it stands, and lists it in the snapshot.

@@ -22,6 +22,15 @@ pub enum Tool {
     Strace,
     /// libfaketime.
     Faketime,
+    /// SoftHSM's PKCS#11 module.
+    SoftHsm,
+    /// The program of OpenSSL 3.
+    OpenSsl,
+    /// OpenBao.
+    OpenBao,
+    /// moto, which plays AWS.
+    #[cfg_attr(not(feature = "aws-kms"), allow(dead_code))]
+    Moto,
     /// The right to mount.
     Mounts,
     /// A binary in which failpoints can be set.
@@ -48,8 +57,14 @@ impl Tool {
             Self::TufJs => node_packages().join("node_modules/tuf-js/package.json"),
             Self::Nginx => first(&["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"]),
             Self::Seaweed => python("weed"),
+            Self::OpenBao => python("bao"),
+            Self::Moto => folder().join("moto/bin/python"),
             Self::Strace => first(&["/usr/bin/strace", "/usr/local/bin/strace"]),
             Self::Faketime => clock::library(),
+            Self::SoftHsm => {
+                first(&["/usr/lib/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"])
+            }
+            Self::OpenSsl => first(&["/usr/bin/openssl", "/usr/local/bin/openssl"]),
             Self::Mounts => "/bin/mount".into(),
             Self::Failpoints => env!("CARGO_BIN_EXE_countersign").into(),
         }

@@ -75,6 +75,11 @@ impl TufClient {
         self
     }
 
+    /// It finds the repository elsewhere now, and remembers what it trusts.
+    pub fn moved_to(self, metadata_url: &str, targets_url: &str) -> Self {
+        Self { metadata_url: metadata_url.into(), targets_url: targets_url.into(), ..self }
+    }
+
     /// The folder of its trusted metadata.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("metadata")

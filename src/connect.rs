@@ -1,11 +1,13 @@
-//! Connections to the mirror: TCP, TLS, and HTTP proxies from the environment.
+//! Connections to other machines: TCP, TLS, and HTTP proxies from the environment.
 
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{error, io};
 
+use bytes::Bytes;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -20,19 +22,47 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tower::{Service, ServiceExt as _};
 
-use super::{Body, ConfigError};
-use crate::config::UpstreamConfig;
-
 type BoxError = Box<dyn error::Error + Send + Sync>;
 
 /// What makes connections, TLS included.
-pub(super) type Connector = HttpsConnector<Dial>;
+pub type Connector = HttpsConnector<Dial>;
 
 /// Idle connections are closed after this: sooner than most mirrors close theirs.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
+/// Why no connections can be made. Whoever has them made says what for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The CA file cannot be read.
+    #[error("the CA file {path:?} cannot be used: {why}", path = path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {why}")]
+    Tls {
+        /// What is wrong.
+        why: String,
+    },
+    /// The proxy from the environment is of a kind that is not supported.
+    #[error(
+        "the proxy {scheme}://… from the environment cannot be used: only http and https proxies are supported"
+    )]
+    Proxy {
+        /// Its scheme.
+        scheme: String,
+    },
+}
+
 /// A client that keeps at most `idle` unused connections.
-pub(super) fn client(connector: Connector, idle: usize) -> Client<Connector, Body> {
+pub fn client<B>(connector: Connector, idle: usize) -> Client<Connector, B>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
     Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -41,17 +71,22 @@ pub(super) fn client(connector: Connector, idle: usize) -> Client<Connector, Bod
         .build(connector)
 }
 
-/// The connector that `config` describes.
-pub(super) fn connector(
-    config: &UpstreamConfig,
+/// A connector that trusts the certificate authorities of this machine and those in `ca_file`, and connects within
+/// `timeout`.
+///
+/// # Errors
+/// [`ConnectError`].
+pub fn connector(
+    ca_file: Option<&Path>,
+    timeout: Duration,
     proxies: &Arc<Matcher>,
-) -> Result<Connector, ConfigError> {
+) -> Result<Connector, ConnectError> {
     check_proxies(proxies)?;
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(config.response_timeout));
-    let tls = tls(config)?;
+    tcp.set_connect_timeout(Some(timeout));
+    let tls = tls(ca_file)?;
     let https = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
     let to_proxy = https.enable_http1().wrap_connector(tcp.clone());
     let dial = Dial { tcp, to_proxy, proxies: proxies.clone() };
@@ -59,27 +94,27 @@ pub(super) fn connector(
     Ok(https.enable_http1().wrap_connector(dial))
 }
 
-fn check_proxies(proxies: &Matcher) -> Result<(), ConfigError> {
+fn check_proxies(proxies: &Matcher) -> Result<(), ConnectError> {
     // A host that no list of exceptions names.
     for probe in ["http://proxy.invalid", "https://proxy.invalid"] {
         let proxy = proxies.intercept(&Uri::from_static(probe));
         match proxy.as_ref().and_then(|proxy| proxy.uri().scheme_str()) {
             None | Some("http" | "https") => {}
-            Some(scheme) => return Err(ConfigError::Proxy { scheme: scheme.to_owned() }),
+            Some(scheme) => return Err(ConnectError::Proxy { scheme: scheme.to_owned() }),
         }
     }
     Ok(())
 }
 
-fn tls(config: &UpstreamConfig) -> Result<ClientConfig, ConfigError> {
+fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, ConnectError> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
         tracing::warn!(%error, "a certificate authority of this machine cannot be read");
     }
     roots.add_parsable_certificates(native.certs);
-    if let Some(path) = &config.ca_file {
-        let wrong = |why: String| ConfigError::CaFile { path: path.clone(), why };
+    if let Some(path) = ca_file {
+        let wrong = |why: String| ConnectError::CaFile { path: path.into(), why };
         let before = roots.len();
         for certificate in CertificateDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))? {
             let certificate = certificate.map_err(|e| wrong(e.to_string()))?;
@@ -92,13 +127,13 @@ fn tls(config: &UpstreamConfig) -> Result<ClientConfig, ConfigError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| ConfigError::Tls { why: error.to_string() })?;
+        .map_err(|error| ConnectError::Tls { why: error.to_string() })?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Connects to the mirror, or to the proxy in front of it.
+/// Connects to a machine, or to the proxy in front of it.
 #[derive(Clone)]
-pub(super) struct Dial {
+pub struct Dial {
     tcp: HttpConnector,
     to_proxy: HttpsConnector<HttpConnector>,
     proxies: Arc<Matcher>,
@@ -137,7 +172,7 @@ impl Service<Uri> for Dial {
 }
 
 /// A connection; `proxied` where a proxy reads the requests, which then name the whole URL (RFC 9112 3.2.2).
-pub(super) struct Line {
+pub struct Line {
     stream: MaybeHttpsStream<TokioIo<TcpStream>>,
     proxied: bool,
 }
@@ -186,4 +221,25 @@ impl Write for Line {
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
+}
+
+/// `error` and its causes, outermost first. An [`io::Error`] made from another error hides that one from `source`.
+pub fn causes<'a>(
+    error: &'a (dyn error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn error::Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
+        Some(io) => io.get_ref().map(|inner| inner as &(dyn error::Error + 'static)),
+        None => error.source(),
+    })
+}
+
+/// The messages of `error` and its causes, each once.
+pub fn chain_text(error: &(dyn error::Error + 'static)) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for text in causes(error).map(ToString::to_string) {
+        if !said.contains(&text) {
+            said.push(text);
+        }
+    }
+    said.join(": ").chars().take(500).collect()
 }
