@@ -160,7 +160,7 @@ pub(super) fn options<const N: usize>(
         let (_, slot) = known.ok_or_else(|| {
             format!("{:?} is not among what may follow its ?: {}", said(&name), names.join(", "))
         })?;
-        if slot.replace(value.into_owned()).is_some_and(|_| true) {
+        if slot.replace(value.into_owned()).is_some() {
             return Err(format!("{name} is there twice"));
         }
     }

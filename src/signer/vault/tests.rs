@@ -83,7 +83,7 @@ fn the_public_key_is_that_of_the_version() {
 #[test]
 fn other_keys_and_answers_are_refused() {
     let of = |change: &dyn Fn(&mut Value)| key_answer(|data| change(data));
-    let p384 = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+    let another = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
     for (body, why) in [
         (of(&|data| data["type"] = "rsa-2048".into()), "rsa-2048"),
         (of(&|data| data["type"] = "x\u{1b}\n".repeat(5_000).into()), "can be used"),
@@ -96,7 +96,7 @@ fn other_keys_and_answers_are_refused() {
         (
             of(&|data| {
                 data["type"] = "ecdsa-p256".into();
-                data["keys"]["2"]["public_key"] = p384.into();
+                data["keys"]["2"]["public_key"] = another.into();
             }),
             "another type",
         ),
