@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use crate::ceremony::file::{Kind, Replace, write_bytes};
 use crate::cli::flags::Location;
 use crate::cli::{Environment, open, say};
-use crate::repository::load;
+use crate::repository::current_roles;
 use crate::store::layout;
 
 /// What `current` takes.
@@ -29,19 +29,21 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> anyhow::Result<ExitCode> {
     let store = open::store(&environment.config(&args.location, Vec::new())?)?;
+    let current = current_roles(&store).await?;
     let (version, object) = match kind {
         Kind::Root => {
-            let version = load::root(&store).await?.signed.version;
+            let version = current.root.signed.version;
             (version, layout::root(version))
         }
-        Kind::Targets | Kind::Bins => {
-            let base = load::published(&store).await?.base;
-            let version = base.version_of(kind.name()).context("the snapshot does not list it")?;
-            (version, layout::metadata(version, kind.name()))
-        }
+        Kind::Targets => named(kind, current.targets.signed.version),
+        Kind::Bins => named(kind, current.bins.signed.version),
     };
     let bytes = store.read(&object).await?.with_context(|| format!("{object} is missing"))?;
     write_bytes(&args.out, kind, &bytes, Replace::Yes)?;
     say(&format!("{} {version} is in {}", kind.name(), args.out.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+fn named(kind: Kind, version: u64) -> (u64, String) {
+    (version, layout::metadata(version, kind.name()))
 }

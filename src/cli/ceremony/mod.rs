@@ -2,6 +2,7 @@
 
 pub mod bins;
 mod current;
+mod file_task;
 mod judge;
 mod publish;
 pub mod root;
@@ -12,6 +13,7 @@ pub mod targets;
 mod tests;
 
 pub use current::Current;
+pub use file_task::FileTask;
 pub use judge::{Merge, Review, Sign};
 pub use publish::{PublishBins, PublishRoot, PublishTargets};
 pub use shared::{Beside, Delegate, Held};

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use super::judge::{run_merge, run_review, run_sign};
 use super::shared::{expires, keys, role_edit};
-use super::{Current, Held, Merge, PublishRoot, Review, Sign, current};
+use super::{FileTask, Held, PublishRoot};
 use crate::ceremony::draft::{RootChanges, root};
 use crate::ceremony::file::{self, Kind, Replace};
 use crate::cli::{Environment, say};
@@ -41,14 +40,9 @@ pub struct Args {
 pub enum Task {
     /// Write the next version, not signed yet
     Draft(Box<Draft>),
-    /// Say what a file changes, who has signed it and who is missing
-    Review(Review),
-    /// Show the review, ask, and add one signature
-    Sign(Sign),
-    /// Add the signatures of copies that others have signed
-    Merge(Merge),
-    /// Copy the newest published version out of the store
-    Current(Current),
+    /// What is the same for all three.
+    #[command(flatten)]
+    File(FileTask),
     /// Make what enough holders signed visible to clients
     Publish(PublishRoot),
 }
@@ -105,10 +99,7 @@ pub struct Draft {
 pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
     match &args.task {
         Task::Draft(draft) => draft.run(Timestamp::now()),
-        Task::Review(args) => run_review(Kind::Root, args),
-        Task::Sign(args) => run_sign(Kind::Root, args).await,
-        Task::Merge(args) => run_merge(Kind::Root, args),
-        Task::Current(args) => current::run(Kind::Root, args, environment).await,
+        Task::File(task) => task.run(Kind::Root, environment).await,
         Task::Publish(args) => args.run(environment).await,
     }
 }

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use super::judge::{run_merge, run_review, run_sign};
 use super::shared::{expires, role_edit};
-use super::{Current, Delegate, Held, Merge, PublishTargets, Review, Sign, current};
+use super::{Delegate, FileTask, Held, PublishTargets};
 use crate::ceremony::draft::{TargetsChanges, targets};
 use crate::ceremony::file::{self, Kind, Replace};
 use crate::cli::{Environment, say};
@@ -36,14 +35,9 @@ pub struct Args {
 pub enum Task {
     /// Write the next version, not signed yet
     Draft(Box<Draft>),
-    /// Say what a file changes, who has signed it and who is missing
-    Review(Review),
-    /// Show the review, ask, and add one signature
-    Sign(Sign),
-    /// Add the signatures of copies that others have signed
-    Merge(Merge),
-    /// Copy the newest published version out of the store
-    Current(Current),
+    /// What is the same for all three.
+    #[command(flatten)]
+    File(FileTask),
     /// Make what enough holders signed visible to clients
     Publish(PublishTargets),
 }
@@ -91,10 +85,7 @@ pub struct Draft {
 pub async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
     match &args.task {
         Task::Draft(draft) => draft.run(Timestamp::now()),
-        Task::Review(args) => run_review(Kind::Targets, args),
-        Task::Sign(args) => run_sign(Kind::Targets, args).await,
-        Task::Merge(args) => run_merge(Kind::Targets, args),
-        Task::Current(args) => current::run(Kind::Targets, args, environment).await,
+        Task::File(task) => task.run(Kind::Targets, environment).await,
         Task::Publish(args) => args.run(environment).await,
     }
 }

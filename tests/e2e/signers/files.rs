@@ -102,6 +102,17 @@ fn an_encrypted_key_wants_its_passphrase() {
     assert!(exposed.contains("read by others") && exposed.contains("word"), "{exposed}");
 }
 
+#[test]
+fn each_ceremony_has_keys_too() {
+    let folder = folder();
+    said(&key(folder.path(), &["generate", "--out", "red.pem"]));
+    let known = said(&key(folder.path(), &["show", "red.pem"]));
+    for role in ["root", "targets", "bins"] {
+        let mut command = command_in(folder.path(), &[role, "key", "show", "red.pem"]);
+        assert_eq!(said(&run(&mut command, secs(120))), known, "{role}");
+    }
+}
+
 /// Types one line at each prompt of a terminal.
 fn typed(folder: &Path, lines: &[&str], arguments: &[&str]) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/signers/typed.py");
