@@ -145,7 +145,7 @@ async fn what_is_no_request_is_refused_in_a_sentence() {
             body.len()
         )
     };
-    let large = format!(r#"{{"command":"block","project":"{}"}}"#, "a".repeat(20_000));
+    let large = format!(r#"{{"command":"block","project":"{}"}}"#, "a".repeat(16 * 1024 * 1024));
     for (request, expected) in [
         (post(r#"{"command":"dance"}"#), "unknown variant `dance`"),
         (post(r#"{"command":"block","project":"../x"}"#), "is not a project name"),

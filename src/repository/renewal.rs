@@ -31,6 +31,7 @@ impl Renewal {
         writer.mend().await?;
         let bins = self.bins_due(writer, now).await?;
         writer.show_bins();
+        writer.gauge();
         let validity = writer.online.validity.clone();
         let snapshot = &writer.base().snapshot.signed;
         let snapshot_due = is_due(snapshot.expires, validity.snapshot, now, 0.0);

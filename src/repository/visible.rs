@@ -94,7 +94,8 @@ impl Writer {
         Ok((!shown.is_valid()).then(|| Arc::new(shown)))
     }
 
-    fn gauge(&self) {
+    /// Shows what is published, also by others.
+    pub(super) fn gauge(&self) {
         gauges::roles(&self.metrics, &self.repository.published());
     }
 }
