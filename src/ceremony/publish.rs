@@ -46,6 +46,15 @@ pub enum PublishError {
         /// Why not.
         source: MetadataError,
     },
+    /// The new root takes away the key without which no bin can be signed.
+    #[error(
+        "root {root} takes away the online key that signs the bins, and none that is loaded may sign them: publish a bins that \
+         names the new key together with it, with --bins, or load the old key"
+    )]
+    OldBins {
+        /// The new root's version.
+        root: u64,
+    },
     /// The store fails, or has something else.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
@@ -95,9 +104,26 @@ pub async fn checked(
             check::bins(&targets.signed, Some(&current.bins), bins, next, now)?;
             bins_online(&bins.signed, loaded)?;
         }
-        None => fits(&targets.signed, &current.bins)?,
+        None => {
+            fits(&targets.signed, &current.bins)?;
+            let taken = takes_away_the_key_of(&current.bins.signed, &current.root.signed, root);
+            if taken && bins_online(&current.bins.signed, loaded).is_err() {
+                return Err(PublishError::OldBins { root: root.version });
+            }
+        }
     }
     Ok(new)
+}
+
+/// Whether `new` has no use any more for a key that signs the bins of `bins`, and which `old` had online.
+fn takes_away_the_key_of(bins: &Targets, old: &Root, new: &Root) -> bool {
+    let succinct = bins.delegations.as_ref().and_then(|to| to.succinct_roles.as_ref());
+    let online = |root: &Root, keyid: &KeyId| {
+        let roles = ["timestamp", "snapshot"].into_iter().filter_map(|role| root.roles.get(role));
+        roles.flat_map(|role| &role.keyids).any(|known| known == keyid)
+    };
+    let mut keyids = succinct.into_iter().flat_map(|bins| &bins.keyids);
+    keyids.any(|keyid| online(old, keyid) && !online(new, keyid))
 }
 
 fn read<R: Role>(

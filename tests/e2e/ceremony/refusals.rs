@@ -127,6 +127,15 @@ fn each_has_its_own_sentence() {
     all.sign_bins(&["red", "green"]);
     all.refuses("bins publish bins.json", &["bins locks out every online key"]);
 
+    // A root that takes away the key of the bins, where that one is not loaded any more.
+    all.desk.online("online-2");
+    let old = all.desk.setup.data().join("online/online.pem");
+    fs::rename(&old, all.desk.path("online-kept.pem")).expect("a move");
+    all.root("--online online-2.pub.json");
+    all.sign_root(&["red", "green"]);
+    all.refuses("root publish root.json", &["takes away the online key", "--bins"]);
+    fs::rename(all.desk.path("online-kept.pem"), old).expect("a move");
+
     // Bins of another number under the same names: as if drafted on the bins of another repository.
     let other = "--first --online online.pub.json --bins 32";
     all.draft("bins", other);
