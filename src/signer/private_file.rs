@@ -51,7 +51,8 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, SignerError> {
 /// The one secret in a file: all of its text but the line break that editors put at its end.
 ///
 /// # Errors
-/// As [`read`], and where nothing is in it.
+/// [`SignerError::File`], [`SignerError::Exposed`], and [`SignerError::Format`] for what is no short text in a regular file, or
+/// nothing.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, SignerError> {
     let text = read(path)?;
     let secret = text.strip_suffix('\n').unwrap_or(&text);
