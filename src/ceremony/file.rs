@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::signer::open_at_once;
 use crate::tuf::{MetadataError, Role, Signed};
 
 /// What a file is.
@@ -84,7 +85,11 @@ pub enum FileError {
 pub(super) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     let at = |source| FileError::Io { action: "read", path: path.into(), source };
     let mut bytes = Vec::new();
-    File::open(path).map_err(at)?.take(most + 1).read_to_end(&mut bytes).map_err(at)?;
+    let file = open_at_once(path).map_err(at)?;
+    if !file.metadata().map_err(at)?.is_file() {
+        return Err(at(io::Error::other("it is no regular file")));
+    }
+    file.take(most + 1).read_to_end(&mut bytes).map_err(at)?;
     if bytes.len() as u64 > most {
         return Err(FileError::TooLarge { path: path.into(), most });
     }
@@ -170,6 +175,18 @@ mod tests {
         assert_eq!(read::<Root>(&path, Kind::Root).unwrap(), written);
         write(&path, Kind::Root, &by(&root(1), &[2]), Replace::Yes).unwrap();
         assert_eq!(folder.path().read_dir().unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_fifo_holds_up_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("root.json");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        for path in [fifo.as_path(), folder.path()] {
+            let error = read::<Root>(path, Kind::Root).unwrap_err().to_string();
+            assert!(error.contains("no regular file"), "{error}");
+        }
     }
 
     #[test]

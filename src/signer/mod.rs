@@ -26,6 +26,7 @@ pub use file::{FileSigner, KeyType};
 pub use hygiene::keep_out_of_core_dumps;
 pub use keyring::Keyring;
 pub use pkcs11::generate as generate_in_token;
+pub(crate) use private_file::open as open_at_once;
 pub use private_file::read_secret as read_passphrase;
 pub use public_file::{read_public, write_public};
 pub use uri::{KeyUri, Opening, open};

@@ -16,7 +16,7 @@ const LARGEST: usize = 64 * 1024;
 const FORBIDDEN: u32 = 0o027;
 
 /// Opens a file for reading. What nobody writes to, such as a FIFO, does not hold up the reader.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     OpenOptions::new().read(true).custom_flags(nonblocking).open(path)
 }

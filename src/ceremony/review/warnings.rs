@@ -81,9 +81,8 @@ fn of_offline(role: &RoleView) -> Vec<Warning> {
         all.push(warning("threshold-1", text));
     }
     if role.threshold == keys {
-        let text = format!(
-            "all {keys} keys must sign {name}: when one is lost, nobody can sign it any more"
-        );
+        let who = if keys == 1 { "its one key".into() } else { format!("each of its {keys} keys") };
+        let text = format!("{name} needs {who}: when one is lost, nobody can sign it any more");
         all.push(warning("no-margin", text));
     }
     let mut seen = BTreeSet::new();
